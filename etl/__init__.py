@@ -1,0 +1,46 @@
+"""Turnstile: the library. Importing it makes luigi's own command tell the truth in its exit code.
+
+Luigi's defaults are 0 for a failed task, 0 for missing data, 0 for a task that was never run. A luigi.cfg that
+says otherwise wins.
+"""
+
+import logging
+
+import luigi.configuration
+
+from etl.errors import EtlError
+
+_TRUTH = {
+    "retcode": {
+        "already_running": "10",
+        "missing_data": "20",
+        "not_run": "25",
+        "task_failed": "30",
+        "scheduling_error": "35",
+        "unhandled_exception": "40",
+    },
+    # Without it a task that made no output counts as done.
+    "worker": {"check_complete_on_run": "true"},
+}
+
+
+class _MessageOfAnEtlError(logging.Filter):
+    """Luigi logs every failure with its trace; for one that a person can act upon the message says it all."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], EtlError):
+            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
+def _tell_the_truth() -> None:
+    settings = luigi.configuration.get_config()
+    for section, values in _TRUTH.items():
+        for key, value in values.items():
+            if not settings.has_option(section, key):
+                settings.set(section, key, value)
+    logging.getLogger("luigi-interface").addFilter(_MessageOfAnEtlError())
+
+
+_tell_the_truth()

@@ -1,0 +1,94 @@
+"""BaseExtractor: one read of a source, written to the lake as a manifest."""
+
+import datetime
+import decimal
+import functools
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from etl.errors import DataError
+from etl.findings import Findings
+from etl.manifest import ManifestTarget
+from etl.progress import Progress
+from etl.task import EtlTask
+
+_ROWS_A_BATCH = 10_000
+
+
+class BaseExtractor(EtlTask):
+    """Reads a source once and writes what it read as one manifest.
+
+    A subclass says `columns` and one of: `rows()`, tuples of Python values, written as text; `batches()`,
+    Arrow record batches or pandas frames, which is the fast way; or its own `run()`, which writes csv to
+    `self.output().open('w')`.
+    """
+
+    columns: tuple[str, ...] = ()
+
+    def rows(self) -> Iterable[tuple[Any, ...]]:
+        raise NotImplementedError(f"{type(self).__name__}: write rows(), batches() or run()")
+
+    def batches(self) -> Iterable[Any]:
+        for chunk in chunked(self.rows()):
+            yield self._as_text(chunk)
+
+    def output(self) -> ManifestTarget:
+        return ManifestTarget(lake_folder(self.task_key()), tuple(self.columns), self.date)
+
+    def run(self) -> None:
+        self.check_date()
+        self.output().write(self.batches(), self.findings, Progress(self.task_key(), self))
+
+    @functools.cached_property
+    def findings(self) -> Findings:
+        """What `batches()` notices on its way: losses, the source's own count, the files it took."""
+        return Findings()
+
+    def _as_text(self, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+        width = len(self.columns) or len(rows[0])
+        for row in rows:
+            if len(row) != width:
+                raise DataError(
+                    f"{self.get_task_family()}: a row has {len(row)} fields, expected {width} "
+                    f"({', '.join(self.columns) or 'as the first row'}): {row!r:.200}"
+                )
+        names = self.columns or tuple(f"f{i}" for i in range(width))
+        columns = [pa.array(map(text, column), pa.string()) for column in zip(*rows, strict=True)]
+        return pa.record_batch(columns, names=list(names))
+
+
+def text(value: Any) -> str | None:
+    """The one text form of a Python value that both warehouses read back as the same value."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, decimal.Decimal):
+        return f"{value:f}"
+    if isinstance(value, float):
+        return repr(value)
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ")
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    raise DataError(f"{type(value).__name__} {value!r:.80}: no text form; turn it into text in rows()")
+
+
+def lake_folder(key: str) -> str:
+    """`ExtractVenues {"date": "2014-02-03"}` -> `ExtractVenues/date=2014-02-03`: readable, and unique to the key."""
+    family, _, said = key.partition(" ")
+    inner = ",".join(f"{name}={quote(value, safe='')}" for name, value in sorted(json.loads(said).items()))
+    return f"{family}/{inner}" if inner else family
+
+
+def chunked(rows: Iterable[Any], size: int = _ROWS_A_BATCH) -> Iterator[list[Any]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, size)):
+        yield chunk

@@ -1,0 +1,256 @@
+"""A bucket on S3: objects in, objects out. The only module that knows boto3."""
+
+import contextlib
+import functools
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+from etl import config
+from etl.errors import ConfigError, LakeError
+from etl.failpoint import failpoint
+
+# S3 takes multipart pieces of 5 MiB and more (the last one excepted).
+_PIECE = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object as the server lists it; `key` is relative to the bucket's prefix, `size` in bytes."""
+
+    key: str
+    size: int
+    etag: str
+    modified: datetime
+
+
+class Bucket:
+    """The objects below one `s3://bucket/prefix`. Keys are relative to that prefix.
+
+    Every failure is a LakeError that names the object and what the server said.
+    """
+
+    def __init__(self, store: config.Store):
+        parts = urlsplit(store.url)
+        if parts.scheme != "s3" or not parts.netloc:
+            raise ConfigError(f"{store.url}: not a bucket; write s3://bucket/prefix")
+        self.name = parts.netloc
+        self.prefix = parts.path.strip("/") + "/" if parts.path.strip("/") else ""
+        self._store = store
+
+    def url(self, key: str) -> str:
+        return f"s3://{self.name}/{self.prefix}{key}"
+
+    def key(self, url: str) -> str:
+        """The inverse of `url`; a LakeError for an object that lies elsewhere."""
+        root = self.url("")
+        if not url.startswith(root):
+            raise LakeError(f"{url}: outside {root}; is [lake] url the one it was written with?")
+        return url[len(root) :]
+
+    def exists(self, key: str) -> bool:
+        """One HEAD request."""
+        return self.size(key) is not None
+
+    def size(self, key: str) -> int | None:
+        """In bytes; None when there is no such object."""
+        try:
+            with self._explained(key):
+                return self._s3.head_object(Bucket=self.name, Key=self.prefix + key)["ContentLength"]
+        except _Absent:
+            return None
+
+    def open(self, key: str) -> BinaryIO:
+        """The object as a stream that is read once, front to back."""
+        try:
+            with self._explained(key):
+                return self._s3.get_object(Bucket=self.name, Key=self.prefix + key)["Body"]
+        except _Absent:
+            raise LakeError(f"{self.url(key)}: not there any more; extract it again") from None
+
+    def read(self, key: str) -> bytes:
+        with contextlib.closing(self.open(key)) as body, self._explained(key):
+            return body.read()
+
+    def put(self, key: str, body: bytes) -> None:
+        with self._explained(key):
+            self._s3.put_object(Bucket=self.name, Key=self.prefix + key, Body=body)
+
+    def put_new(self, key: str, body: bytes) -> bool:
+        """Write the object unless it exists; False when it did.
+
+        The condition is the server's (If-None-Match). A server that ignores the header overwrites.
+        """
+        try:
+            with self._explained(key):
+                self._s3.put_object(Bucket=self.name, Key=self.prefix + key, Body=body, IfNoneMatch="*")
+        except _Present:
+            return False
+        return True
+
+    def list(self, prefix: str = "") -> Iterator[Object]:
+        with self._explained(prefix):
+            pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix + prefix)
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    yield Object(
+                        item["Key"][len(self.prefix) :], item["Size"], item["ETag"].strip('"'), item["LastModified"]
+                    )
+
+    def delete(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            with self._explained(key):
+                self._s3.delete_object(Bucket=self.name, Key=self.prefix + key)
+
+    def upload(self, key: str) -> "Upload":
+        return Upload(self, key)
+
+    def abort_uploads(self, prefix: str) -> None:
+        """Abandon every unfinished multipart upload below the prefix: what a killed process leaves."""
+        with self._explained(prefix), contextlib.suppress(self._s3.exceptions.NoSuchUpload):
+            # rclone's S3 server answers NoSuchUpload when there is none.
+            listing = self._s3.list_multipart_uploads(Bucket=self.name, Prefix=self.prefix + prefix)
+            for upload in listing.get("Uploads") or ():
+                self._s3.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
+
+    @property
+    def _s3(self) -> Any:
+        return _client(self._store, os.getpid())
+
+    @contextlib.contextmanager
+    def _explained(self, key: str) -> Iterator[None]:
+        try:
+            yield
+        except botocore.exceptions.ClientError as error:
+            code = str(error.response.get("Error", {}).get("Code"))
+            if code in ("404", "NoSuchKey", "NotFound"):
+                raise _Absent from None
+            if code in ("412", "PreconditionFailed", "ConditionalRequestConflict"):
+                raise _Present from None
+            raise LakeError(f"{self.url(key)}: {_advice(code, self._store)}") from None
+        except (botocore.exceptions.BotoCoreError, botocore.exceptions.HTTPClientError) as error:
+            raise LakeError(f"{self.url(key)}: {error}") from None
+
+
+class Upload:
+    """A writable stream that becomes an object when it is closed, and nothing when it is aborted.
+
+    Holds one piece of 8 MiB: a small object is one PUT, a larger one a multipart upload.
+    `size` and `sha256` describe the bytes written so far.
+    """
+
+    closed = False
+
+    def __init__(self, bucket: Bucket, key: str):
+        self._bucket = bucket
+        self._where = {"Bucket": bucket.name, "Key": bucket.prefix + key}
+        self._key = key
+        self._pending = bytearray()
+        self._pieces: list[dict[str, Any]] = []
+        self._upload: str | None = None
+        self._digest = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        data = memoryview(data).cast("B")
+        self._digest.update(data)
+        self.size += len(data)
+        self._pending += data
+        if len(self._pending) >= _PIECE:
+            self._send()
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing: a piece is sent when it is full."""
+
+    def close(self) -> None:
+        if self.closed:
+            return
+        with self._bucket._explained(self._key):
+            if self._upload is None:
+                self._bucket._s3.put_object(**self._where, Body=bytes(self._pending))
+            else:
+                if self._pending:
+                    self._send()
+                self._bucket._s3.complete_multipart_upload(
+                    **self._where, UploadId=self._upload, MultipartUpload={"Parts": self._pieces}
+                )
+        self.closed = True
+
+    def abort(self) -> None:
+        """Leave nothing behind; safe to call at any time, and best effort when the server is gone."""
+        if not self.closed and self._upload is not None:
+            with contextlib.suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+                self._bucket._s3.abort_multipart_upload(**self._where, UploadId=self._upload)
+        self.closed = True
+
+    def _send(self) -> None:
+        with self._bucket._explained(self._key):
+            if self._upload is None:
+                self._upload = self._bucket._s3.create_multipart_upload(**self._where)["UploadId"]
+            number = len(self._pieces) + 1
+            answer = self._bucket._s3.upload_part(
+                **self._where, UploadId=self._upload, PartNumber=number, Body=bytes(self._pending)
+            )
+        self._pieces.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._pending.clear()
+        failpoint("upload.piece")
+
+
+class _Absent(Exception):
+    pass
+
+
+class _Present(Exception):
+    pass
+
+
+@functools.lru_cache(maxsize=8)
+def _client(store: config.Store, pid: int) -> Any:
+    """One client a process: its connection pool must not be shared across a fork."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=store.endpoint_url,
+        region_name=store.region or "us-east-1",
+        aws_access_key_id=store.access_key_id,
+        aws_secret_access_key=store.secret_access_key,
+        config=botocore.config.Config(
+            retries={"mode": "standard", "max_attempts": 5},
+            connect_timeout=10,
+            read_timeout=60,
+            # Trailing checksums are chunked in a way that S3-compatible servers may store as data;
+            # a part's sha256 stands in the manifest and is verified when it is read.
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+            s3={"addressing_style": "path"} if store.endpoint_url else {},
+        ),
+    )
+
+
+def _advice(code: str, store: config.Store) -> str:
+    known = {
+        "NoSuchBucket": "no such bucket; create it, or mend the url",
+        "AccessDenied": "access denied; the credentials need s3:GetObject, PutObject, DeleteObject and ListBucket here",
+        "403": "access denied; the credentials need s3:GetObject, PutObject, DeleteObject and ListBucket here",
+        "InvalidAccessKeyId": "the server does not know this access_key_id",
+        "SignatureDoesNotMatch": "the secret_access_key is not the one that belongs to the access_key_id",
+        "ExpiredToken": "the credentials have expired; renew them and run again",
+        "NoSuchUpload": "another attempt at this extract took over and abandoned this upload",
+    }
+    server = store.endpoint_url or "S3"
+    return known.get(code, f"{server} answered {code}")

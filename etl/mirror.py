@@ -1,0 +1,44 @@
+"""MirrorTable: a MySQL table copied as it is into raw.<table>, so that production is read once and lightly."""
+
+import luigi
+
+from etl import warehouse
+from etl.errors import DataError
+from etl.load import BaseLoader
+from etl.manifest import Manifest
+from etl.sources.mysql import ExtractTable
+from etl.warehouse.definition import Definition
+from etl.warehouse.names import plain, quote
+
+
+class MirrorTable(BaseLoader):
+    """raw.<table> equals the MySQL table as it was in one snapshot; its definition is derived from the source's.
+
+    A column that the source has gained is added last, nullable.
+    """
+
+    schema = "raw"
+    table = luigi.Parameter(description="a table of the MySQL database")  # type: ignore[assignment]
+
+    def requires(self) -> ExtractTable:
+        return ExtractTable(table=self.table, date=self.date)
+
+    def definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
+        assert manifest is not None and manifest.columns is not None
+        columns = dict(zip(manifest.columns, manifest.types, strict=True))
+        key = manifest.findings["key"]
+        listed = [f"{quote(name)} {kind}" for name, kind in columns.items()]
+        if key:
+            listed.append(f"PRIMARY KEY ({', '.join(map(quote, key))})")
+        self._add_new_columns(db, columns)
+        return Definition(self.schema, plain(self.table), f"({', '.join(listed)})")
+
+    def _add_new_columns(self, db: warehouse.Postgres, columns: dict[str, str]) -> None:
+        there = db.columns(self.schema, self.table)
+        for name in [name for name in columns if there and name not in there]:
+            db.execute(f"ALTER TABLE raw.{quote(self.table)} ADD COLUMN {quote(name)} {columns[name]}")
+        if gone := [name for name in there if name not in columns]:
+            raise DataError(
+                f"{self.target}: the source has no column {', '.join(gone)} any more; "
+                f"ALTER TABLE {self.target} DROP COLUMN {quote(gone[0])}, or bring it back"
+            )

@@ -1,0 +1,146 @@
+r"""CSV parts: Arrow record batches in, compressed CSV out, exactly as the loaders expect it.
+
+The contract: UTF-8, LF, no header, no BOM. NULL is a bare token (`\N`) for every type; every string is
+quoted and `""` doubles a quote; everything else is bare; decimals are never in exponent form. A NUL
+character, which no warehouse stores, becomes U+FFFD and is counted as a loss. A string equal to the token
+is counted as a collision, and the writer's owner then writes the dataset with another token.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from etl.errors import DataError
+from etl.findings import Findings
+
+NULL = r"\N"
+SUFFIX = {"zstd": ".csv.zst", "gzip": ".csv.gz"}
+
+
+def canonical(batch: pa.RecordBatch, findings: Findings) -> pa.RecordBatch:
+    """The batch with every column in a type that CSV can hold exactly; DataError where there is none.
+
+    Losses (NUL characters) are counted in `findings` by column.
+    """
+    columns = [_canonical(batch.column(i), batch.schema.field(i), findings) for i in range(batch.num_columns)]
+    return pa.record_batch(columns, names=batch.schema.names)
+
+
+def warehouse_types(schema: pa.Schema) -> list[str]:
+    """The type a warehouse column needs to hold each field, in SQL that both engines know.
+
+    A field's metadata `warehouse_type` wins: a source that reads a column as text says there what it is.
+    """
+    return [(field.metadata or {}).get(b"warehouse_type", b"").decode() or _sql_type(field.type) for field in schema]
+
+
+def collides(batch: pa.RecordBatch, token: str) -> bool:
+    return any(
+        pa.types.is_string(column.type) and pc.any(pc.equal(column, token)).as_py() is True for column in batch.columns
+    )
+
+
+def retoken(text: bytes, old: str, new: str) -> bytes:
+    """CSV text written with `old` as NULL, with `new` as NULL instead; quoted strings stay as they are."""
+    bare = re.compile(rb'"(?:[^"]|"")*"|(' + re.escape(old.encode()) + rb")(?=[,\n])")
+    return bare.sub(lambda found: new.encode() if found.group(1) else found.group(0), text)
+
+
+class PartWriter:
+    """Writes batches of one schema to one sink, compressed; `rows` counts them."""
+
+    def __init__(self, sink: Any, schema: pa.Schema, compression: str, token: str):
+        self._compressed = pa.CompressedOutputStream(pa.PythonFile(sink, "w"), compression)
+        options = pyarrow.csv.WriteOptions(include_header=False, null_string=token, quoting_style="needed")
+        self._csv = pyarrow.csv.CSVWriter(self._compressed, schema, write_options=options)
+        self.rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._csv.write_batch(batch)
+        self.rows += batch.num_rows
+
+    def close(self) -> None:
+        self._csv.close()
+        self._compressed.close()
+
+
+def _canonical(array: pa.Array, field: pa.Field, findings: Findings) -> pa.Array:
+    kind = array.type
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _canonical(array.cast(kind.value_type), field.with_type(kind.value_type), findings)
+    if types.is_string(kind):
+        return _without_nul(array, field.name, findings)
+    if types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind):
+        return _without_nul(array.cast(pa.string()), field.name, findings)
+    if types.is_timestamp(kind):
+        return _timestamp(array, field.name)
+    if types.is_decimal(kind):
+        return _decimal(array)
+    if any(known(kind) for known in _WRITTEN_AS_THEY_ARE):
+        return array
+    raise DataError(f"column {field.name}: CSV cannot hold Arrow type {kind}; cast it to text (bytes as hex) first")
+
+
+_WRITTEN_AS_THEY_ARE: tuple[Callable[[pa.DataType], bool], ...] = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_boolean,
+    pa.types.is_date,
+    pa.types.is_time,
+)
+
+
+def _without_nul(array: pa.Array, column: str, findings: Findings) -> pa.Array:
+    found = pc.sum(pc.match_substring(array, "\0")).as_py()
+    if not found:
+        return array
+    findings.loss(column, "NUL character replaced", found)
+    return pc.replace_substring(array, "\0", "\ufffd")
+
+
+def _timestamp(array: pa.Array, column: str) -> pa.Array:
+    zone = array.type.tz
+    try:
+        micros = array.cast(pa.timestamp("us", tz=zone))
+    except pa.ArrowInvalid:
+        raise DataError(f"column {column}: holds nanoseconds, and a warehouse keeps microseconds; round it") from None
+    if zone is None:
+        return micros
+    # Arrow ends a zoned timestamp with Z, which Redshift's default TIMEFORMAT does not read.
+    return pc.strftime(micros.cast(pa.timestamp("us", tz="UTC")), format="%Y-%m-%d %H:%M:%S+00")
+
+
+def _decimal(array: pa.Array) -> pa.Array:
+    text = array.cast(pa.string())
+    if not pc.any(pc.match_substring(text, "E")).as_py():
+        return array
+    # Arrow prints 0.0000000001 as 1E-10, which Redshift is not known to read.
+    return pa.array([None if value is None else f"{value:f}" for value in array.to_pylist()], pa.string())
+
+
+def _sql_type(kind: pa.DataType) -> str:
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _sql_type(kind.value_type)
+    if types.is_uint64(kind):
+        return "NUMERIC(20,0)"
+    if types.is_integer(kind):
+        return "BIGINT"
+    if types.is_floating(kind):
+        return "DOUBLE PRECISION"
+    if types.is_decimal(kind):
+        return f"NUMERIC({kind.precision},{kind.scale})"
+    if types.is_boolean(kind):
+        return "BOOLEAN"
+    if types.is_date(kind):
+        return "DATE"
+    if types.is_timestamp(kind):
+        return "TIMESTAMPTZ" if kind.tz else "TIMESTAMP"
+    if types.is_time(kind):
+        return "TIME"
+    return "TEXT"

@@ -1,0 +1,63 @@
+"""Progress of long work: to the person who watches, to luigid, and to the log.
+
+A task counts rows and bytes; `Progress` passes them on at most twice a second to whoever listens (a pipe that
+`etl run` reads when its output is a terminal, luigid's status line) and writes a plain line to the log now and then.
+"""
+
+import json
+import logging
+import os
+import time
+from typing import Any
+
+logger = logging.getLogger("luigi-interface.etl")
+
+# The file descriptor of the pipe to a watching terminal; workers are forked and so inherit it.
+PIPE = "ETL_PROGRESS_FD"
+
+_EVERY = 0.5
+_LOG_EVERY = 15.0
+
+
+class Progress:
+    """Counts what one task moves. `total` is the expected number of rows, where somebody knows it."""
+
+    def __init__(self, name: str, task: Any = None, verb: str = "read", total: int | None = None):
+        self.name, self.verb, self.total = name, verb, total
+        self.rows = self.bytes = 0
+        self._task = task
+        self._began = self._told = self._logged = time.monotonic()
+
+    def add(self, rows: int, size: int = 0) -> None:
+        self.rows += rows
+        self.bytes += size
+        now = time.monotonic()
+        if now - self._told >= _EVERY:
+            self._told = now
+            self._tell()
+        if now - self._logged >= _LOG_EVERY:
+            self._logged = now
+            logger.info("%s: %s", self.name, self)
+
+    def __str__(self) -> str:
+        of = f" of {self.total:,}" if self.total else ""
+        seconds = time.monotonic() - self._began
+        return f"{self.verb} {self.rows:,}{of} rows, {self.bytes / 1e6:,.1f} MB in {seconds:.1f} s"
+
+    def _tell(self) -> None:
+        send({"task": self.name, "verb": self.verb, "rows": self.rows, "bytes": self.bytes, "total": self.total})
+        # Luigi gives a task these methods only while a worker runs it, and they are None otherwise.
+        if getattr(self._task, "set_status_message", None):
+            self._task.set_status_message(str(self))
+            if self.total:
+                self._task.set_progress_percentage(min(100, 100 * self.rows // self.total))
+
+
+def send(event: dict[str, Any]) -> None:
+    """One line to the watching terminal, if there is one. Short enough that the pipe keeps it whole."""
+    if descriptor := os.environ.get(PIPE):
+        try:
+            os.write(int(descriptor), json.dumps(event).encode() + b"\n")
+        except OSError:
+            # The terminal went away; the night goes on.
+            del os.environ[PIPE]

@@ -1,0 +1,93 @@
+"""The schema of a whole MySQL database in one query of information_schema."""
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import pymysql
+
+from etl.sources.mysql_types import Column
+
+# UNION and not JOIN: an index over an expression has a member without a column name, which must stay visible,
+# since without it the other members would look unique.
+_QUERY = """
+SELECT TABLE_NAME, ORDINAL_POSITION, COLUMN_NAME, NULL, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE,
+       NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION
+  FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+UNION ALL
+SELECT TABLE_NAME, SEQ_IN_INDEX, COLUMN_NAME, INDEX_NAME, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0
+"""
+
+_Where = tuple[Any, ...]
+_known: dict[_Where, dict[str, list[Column]]] = {}
+
+
+def catalogue(connection: pymysql.Connection) -> dict[str, list[Column]]:
+    """Every table and view that the user may see, its columns in their own order, the invisible ones too.
+
+    Read once a process for each server, database and user.
+    """
+    where = (connection.host, connection.port, connection.user, connection.db)
+    if where not in _known:
+        _known[where] = _read(connection)
+    return _known[where]
+
+
+def forget() -> None:
+    """Read the schema again when it is next asked for: it was found to be outdated."""
+    _known.clear()
+
+
+def key(columns: list[Column]) -> list[Column]:
+    """The columns that identify a row: the primary key, else the shortest unique one without NULLs, else none."""
+    return sorted((column for column in columns if column.key), key=lambda column: column.key)
+
+
+def _read(connection: pymysql.Connection) -> dict[str, list[Column]]:
+    columns: dict[str, list[tuple[int, Column]]] = defaultdict(list)
+    indexes: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(lambda: defaultdict(list))
+    with connection.cursor() as cursor:
+        cursor.execute(_QUERY)
+        for row in cursor.fetchall():
+            table, place, name, index, *described = (None if value is None else value.decode() for value in row)
+            if index is None:
+                columns[table].append((int(place), _column(table, name, *described)))
+            else:
+                indexes[table][index].append((int(place), name))
+    tables = {}
+    for table, placed in columns.items():
+        ordered = [column for _, column in sorted(placed, key=lambda pair: pair[0])]
+        members = _key(
+            ordered,
+            {
+                index: [name for _, name in sorted(found, key=lambda pair: pair[0])]
+                for index, found in indexes[table].items()
+            },
+        )
+        tables[table] = [
+            replace(column, key=members.index(column.name) + 1 if column.name in members else 0) for column in ordered
+        ]
+    return tables
+
+
+def _column(
+    table: str,
+    name: str,
+    data_type: str,
+    declared: str,
+    nullable: str,
+    precision: str | None,
+    scale: str | None,
+    fraction: str | None,
+) -> Column:
+    numbers = (None if number is None else int(number) for number in (precision, scale, fraction))
+    return Column(table, name, data_type.lower(), declared.lower(), nullable == "YES", *numbers)
+
+
+def _key(columns: list[Column], indexes: dict[str, list[str]]) -> list[str]:
+    required = {column.name for column in columns if not column.nullable}
+    unique = [
+        (index != "PRIMARY", len(members), index) for index, members in indexes.items() if required.issuperset(members)
+    ]
+    return indexes[min(unique)[-1]] if unique else []

@@ -1,0 +1,230 @@
+"""How each MySQL type is read, and what it is in the warehouse: one `Reading` a type.
+
+An expression in the SELECT list does what only the server can do exactly (`CAST(... AS CHAR)` of a zero
+date), and a `finish` turns the bytes of a column into Arrow. No value changes unless it is counted as lost.
+"""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pymysql.constants import FIELD_TYPE
+
+from etl.errors import DataError
+
+# Called with the reason and a mask of the values that could not be kept.
+Lose = Callable[[str, Any], None]
+Finish = Callable[[pa.Array, Lose], pa.Array]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """`expression` takes the quoted column name for {}; `finish` takes a column of bytes."""
+
+    expression: str
+    warehouse_type: str
+    finish: Finish
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as information_schema describes it; `declared` is its type as CREATE TABLE writes it.
+
+    `precision` and `scale` are those of a DECIMAL, `fraction` the digits of a TIME's, DATETIME's or
+    TIMESTAMP's seconds. `key` counts from 1 along the columns that identify a row, and is 0 outside of them.
+    """
+
+    table: str
+    name: str
+    data_type: str
+    declared: str
+    nullable: bool
+    precision: int | None
+    scale: int | None
+    fraction: int | None
+    key: int = 0
+
+    @property
+    def reading(self) -> Reading:
+        """DataError for a type that is not known here: guessing would lose something without a word."""
+        unsigned = "unsigned" in self.declared
+        if self.data_type in _INTEGERS:
+            signed_type, unsigned_type = _INTEGERS[self.data_type]
+            whole = _unsigned_64 if unsigned_type == "NUMERIC(20,0)" and unsigned else _integer
+            return Reading("{}", unsigned_type if unsigned else signed_type, whole)
+        if self.data_type == "bit":
+            return _bit(self.precision or 1)
+        if self.data_type == "time":
+            return Reading(_seconds(self.fraction or 0), "NUMERIC", _text)
+        if self.data_type in _READINGS:
+            return _READINGS[self.data_type]
+        raise DataError(
+            f"{self.table}.{self.name}: MySQL type {self.declared} has no place in the warehouse yet; name the other "
+            f"columns in `columns`, or read it with `sql` as text"
+        )
+
+
+def of_result(name: str, code: int, binary: bool, unsigned: bool) -> Reading:
+    """How to read a column of a query's result, of which only the wire's type is known.
+
+    DataError where the text that MySQL sends is not the value, which only the query itself can mend.
+    """
+    if code in _REFUSED:
+        kind, cure = _REFUSED[code]
+        raise DataError(f"column {name}: {kind}; write {cure} AS `{name}` in sql")
+    if code in _RESULT_INTEGERS:
+        big = code == FIELD_TYPE.LONGLONG and unsigned
+        return Reading("{}", "NUMERIC(20,0)", _unsigned_64) if big else Reading("{}", "BIGINT", _integer)
+    if code in _RESULT_READINGS:
+        return _RESULT_READINGS[code]
+    return Reading("{}", "TEXT", _hex if binary and code != FIELD_TYPE.JSON else _text)
+
+
+def _text(values: pa.Array, lose: Lose) -> pa.Array:
+    try:
+        return values.cast(pa.string())
+    except pa.ArrowInvalid:
+        pass
+    raw = values.to_pylist()
+    decoded = [None if value is None else value.decode(errors="replace") for value in raw]
+    lose("invalid UTF-8 replaced", pa.array([value is not None and not _is_utf8(value) for value in raw]))
+    return pa.array(decoded, pa.string())
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _hex(values: pa.Array, lose: Lose) -> pa.Array:
+    # In Python and not by MySQL's HEX(), which makes NULL of a value whose hex exceeds max_allowed_packet.
+    return pa.array([None if value is None else value.hex().upper() for value in values.to_pylist()], pa.string())
+
+
+def _integer(values: pa.Array, lose: Lose) -> pa.Array:
+    return values.cast(pa.string()).cast(pa.int64())
+
+
+def _unsigned_64(values: pa.Array, lose: Lose) -> pa.Array:
+    return values.cast(pa.string()).cast(pa.uint64())
+
+
+def _boolean(values: pa.Array, lose: Lose) -> pa.Array:
+    return values.cast(pa.string()).cast(pa.bool_())
+
+
+def _double(values: pa.Array, lose: Lose) -> pa.Array:
+    return values.cast(pa.string()).cast(pa.float64())
+
+
+def _year(values: pa.Array, lose: Lose) -> pa.Array:
+    years = _integer(values, lose)
+    return _without(years, pc.equal(years, 0), "zero year", lose)
+
+
+def _date(values: pa.Array, lose: Lose) -> pa.Array:
+    """The text as MySQL writes it; a date that no calendar has (0000-00-00, 2022-11-00, 2022-02-31) is NULL."""
+    dates = values.cast(pa.string())
+    dates = _without(dates, pc.match_substring_regex(dates, "^0000|-00"), "zero date", lose)
+    days = pc.utf8_slice_codeunits(dates, 0, 10)
+    try:
+        days.cast(pa.date32())
+    except pa.ArrowInvalid:
+        dates = _without(dates, pa.array([not _is_date(day) for day in days.to_pylist()]), "invalid date", lose)
+    return dates
+
+
+def _is_date(day: str | None) -> bool:
+    try:
+        return day is None or bool(datetime.date.fromisoformat(day))
+    except ValueError:
+        return False
+
+
+def _instant(values: pa.Array, lose: Lose) -> pa.Array:
+    """A TIMESTAMP, which the connection's time zone makes UTC, and whose text does not say so."""
+    return pc.binary_join_element_wise(_date(values, lose), "+00", "")
+
+
+def _without(values: pa.Array, mask: pa.Array, reason: str, lose: Lose) -> pa.Array:
+    if not pc.any(mask).as_py():
+        return values
+    lose(reason, mask)
+    return pc.if_else(pc.fill_null(mask, False), pa.scalar(None, values.type), values)
+
+
+def _bit(width: int) -> Reading:
+    if width == 1:
+        return Reading("CAST({} AS UNSIGNED)", "BOOLEAN", _boolean)
+    if width < 64:
+        return Reading("CAST({} AS UNSIGNED)", "BIGINT", _integer)
+    return Reading("CAST({} AS UNSIGNED)", "NUMERIC(20,0)", _unsigned_64)
+
+
+def _seconds(fraction: int) -> str:
+    """Signed seconds, -3020399.999999 to 3020399.999999: a MySQL TIME is a duration, and no warehouse's is."""
+    # MySQL's TIME_TO_SEC drops the fraction, MariaDB's keeps it; HOUR and the rest are without sign on both.
+    seconds = "IF({0} < 0, '-', ''), HOUR({0}) * 3600 + MINUTE({0}) * 60 + SECOND({0})"
+    if not fraction:
+        return f"CONCAT({seconds})"
+    return f"CONCAT({seconds}, '.', LEFT(LPAD(MICROSECOND({{0}}), 6, '0'), {fraction}))"
+
+
+# Signed, unsigned. The display width says nothing: TINYINT(1) holds -128 to 127, and MySQL 8 hides most widths.
+_INTEGERS = {
+    "tinyint": ("SMALLINT", "SMALLINT"),
+    "smallint": ("SMALLINT", "INTEGER"),
+    "mediumint": ("INTEGER", "INTEGER"),
+    "int": ("INTEGER", "BIGINT"),
+    "bigint": ("BIGINT", "NUMERIC(20,0)"),
+}
+
+_TEXT = Reading("{}", "TEXT", _text)
+_CAST_TEXT = Reading("CAST({} AS CHAR)", "TEXT", _text)
+_BINARY = Reading("{}", "TEXT", _hex)
+_SPATIAL = Reading("ST_AsText({})", "TEXT", _text)
+# A FLOAT is sent with 6 digits, 16777216 as 16777200; as a double it is sent so that it reads back the same.
+_FLOAT = Reading("({} * 1e0)", "DOUBLE PRECISION", _double)
+
+_READINGS: dict[str, Reading] = {
+    "decimal": Reading("CAST({} AS CHAR)", "NUMERIC", _text),
+    "float": _FLOAT,
+    "double": _FLOAT,
+    "date": Reading("CAST({} AS CHAR)", "DATE", _date),
+    "datetime": Reading("CAST({} AS CHAR)", "TIMESTAMP", _date),
+    "timestamp": Reading("CAST({} AS CHAR)", "TIMESTAMPTZ", _instant),
+    "year": Reading("{}", "SMALLINT", _year),
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "json"), _TEXT),
+    **dict.fromkeys(("uuid", "inet4", "inet6"), _CAST_TEXT),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), _BINARY),
+    **dict.fromkeys(("geometry", "point", "linestring", "polygon"), _SPATIAL),
+    **dict.fromkeys(
+        ("multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection"), _SPATIAL
+    ),
+}
+
+_RESULT_INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG}
+
+_RESULT_READINGS: dict[int, Reading] = {
+    FIELD_TYPE.DECIMAL: Reading("{}", "NUMERIC", _text),
+    FIELD_TYPE.NEWDECIMAL: Reading("{}", "NUMERIC", _text),
+    FIELD_TYPE.DOUBLE: Reading("{}", "DOUBLE PRECISION", _double),
+    FIELD_TYPE.DATE: Reading("{}", "DATE", _date),
+    FIELD_TYPE.NEWDATE: Reading("{}", "DATE", _date),
+    FIELD_TYPE.DATETIME: Reading("{}", "TIMESTAMP", _date),
+    FIELD_TYPE.TIMESTAMP: Reading("{}", "TIMESTAMPTZ", _instant),
+    FIELD_TYPE.YEAR: Reading("{}", "SMALLINT", _year),
+    FIELD_TYPE.TIME: _TEXT,
+}
+
+_REFUSED = {
+    FIELD_TYPE.FLOAT: ("MySQL sends a FLOAT with 6 digits only", "x * 1e0"),
+    FIELD_TYPE.BIT: ("MySQL sends a BIT as raw bytes", "CAST(x AS UNSIGNED)"),
+    FIELD_TYPE.GEOMETRY: ("MySQL sends a geometry as raw bytes", "ST_AsText(x)"),
+}

@@ -1,0 +1,126 @@
+"""The pipeline's own tables (control.sql): markers, receipts, losses, files, what analysts see of them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from etl.warehouse.postgres import Postgres
+
+_TABLES = Path(__file__).with_name("control.sql")
+
+
+@dataclass
+class Receipt:
+    """What one load did; the columns of etl.receipts, in rows, bytes and seconds."""
+
+    task_key: str
+    target: str
+    business_date: date | None
+    run_id: str
+    code_version: str
+    manifest: str | None = None
+    manifest_sha256: str | None = None
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    rows_read: int | None = None
+    rows_written: int | None = None
+    rows_staged: int = 0
+    rows_inserted: int = 0
+    rows_updated: int = 0
+    rows_deleted: int = 0
+    rows_rejected: int = 0
+    rows_after: int = 0
+    bytes: int | None = None
+    seconds: float = 0.0
+    fingerprint: str | None = None
+
+
+def prepare(db: Postgres) -> None:
+    """Create the control tables where they are not there yet; two first nights at once do it once."""
+    if db.exists("etl", "data_as_of"):
+        return
+    with db.locked("etl"):
+        if not db.exists("etl", "data_as_of"):
+            db.ensure_schema("etl", readable=True)
+            with db.transaction():
+                db.execute(_TABLES.read_text(encoding="utf-8"))
+                db.allow_reading("etl", "data_as_of")
+
+
+def is_loaded(db: Postgres, key: str) -> bool:
+    return key in loaded(db, [key])
+
+
+def loaded(db: Postgres, keys: Iterable[str]) -> set[str]:
+    """Those of the keys whose work is in the warehouse; one query."""
+    if not db.exists("etl", "loads"):
+        return set()
+    return {key for (key,) in db.query("SELECT task_key FROM etl.loads WHERE task_key IN %s", (tuple(keys),))}
+
+
+def receipts_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Where the rows of these loads came from: the input side of a receipt for work inside the warehouse."""
+    if not keys:
+        return []
+    rows = db.query("SELECT task_key, run_id, target FROM etl.loads WHERE task_key IN %s ORDER BY 1", (tuple(keys),))
+    return [{"task": key, "run": run, "table": target} for key, run, target in rows]
+
+
+def record(db: Postgres, receipt: Receipt, losses: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]]) -> None:
+    """Write marker, receipt, losses and files. Belongs into the transaction that publishes the rows."""
+    who = (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id)
+    db.execute("INSERT INTO etl.loads VALUES (%s, %s, %s, %s, statement_timestamp())", who)
+    values = vars(receipt) | {"inputs": json.dumps(receipt.inputs)}
+    db.execute(
+        f"INSERT INTO etl.receipts ({', '.join(values)}, loaded_at) "
+        f"VALUES ({', '.join(['%s'] * len(values))}, statement_timestamp())",
+        tuple(values.values()),
+    )
+    for loss in losses:
+        db.execute(
+            "INSERT INTO etl.losses VALUES (%s, %s, %s, %s, %s, %s, %s, %s, statement_timestamp())",
+            (*who, loss["column"], loss["reason"], loss["count"], json.dumps(loss["samples"])),
+        )
+    for file in files:
+        db.execute(
+            "INSERT INTO etl.files VALUES (%s, %s, %s, %s, %s, %s, statement_timestamp())",
+            (receipt.task_key.partition(" ")[0], file["key"], file["etag"], file["size"], file["rows"], receipt.run_id),
+        )
+
+
+def publish_day(db: Postgres, target: str, business_date: date | None, rows: int) -> None:
+    """Tell analysts which day the table is at. A table is never said to be older than it was."""
+    db.execute(
+        "DELETE FROM etl.data_as_of WHERE table_name = %s AND (business_date IS NULL OR business_date <= %s)",
+        (target, business_date),
+    ) if business_date else db.execute("DELETE FROM etl.data_as_of WHERE table_name = %s", (target,))
+    if not db.query("SELECT 1 FROM etl.data_as_of WHERE table_name = %s", (target,)):
+        db.execute(
+            "INSERT INTO etl.data_as_of VALUES (%s, %s, statement_timestamp(), %s)", (target, business_date, rows)
+        )
+
+
+def expect(db: Postgres, manifest: str, keys: Iterable[str]) -> None:
+    """Note which loads require an extract, so that it is kept until the last of them has committed."""
+    known = {key for (key,) in db.query("SELECT task_key FROM etl.extracts WHERE manifest = %s", (manifest,))}
+    for key in sorted(set(keys) - known):
+        db.execute("INSERT INTO etl.extracts VALUES (%s, %s, NULL)", (manifest, key))
+
+
+def sweepable(db: Postgres, keep_days: int) -> list[str]:
+    """Manifests whose every load has committed, the last one `keep_days` ago or more; never one without a marker."""
+    return [
+        manifest
+        for (manifest,) in db.query(
+            "SELECT e.manifest FROM etl.extracts e LEFT JOIN etl.loads l ON l.task_key = e.task_key "
+            "WHERE e.swept_at IS NULL GROUP BY e.manifest HAVING count(*) = count(l.task_key) "
+            "AND max(l.loaded_at) <= statement_timestamp() - %s * INTERVAL '1 day'",
+            (keep_days,),
+        )
+    ]
+
+
+def swept(db: Postgres, manifest: str) -> None:
+    db.execute("UPDATE etl.extracts SET swept_at = statement_timestamp() WHERE manifest = %s", (manifest,))

@@ -1,0 +1,73 @@
+-- What the pipeline knows about itself. Written in the transactions that load the data, never beside them.
+
+-- A row here means: this work is done, and its rows are in the target.
+CREATE TABLE etl.loads (
+    task_key      VARCHAR(1000) NOT NULL PRIMARY KEY,
+    target        VARCHAR(200)  NOT NULL,
+    business_date DATE,
+    run_id        VARCHAR(64)   NOT NULL,
+    loaded_at     TIMESTAMPTZ   NOT NULL
+);
+
+-- One row a commit: what came in, what became of it. Only ever appended to.
+CREATE TABLE etl.receipts (
+    task_key        VARCHAR(1000) NOT NULL,
+    target          VARCHAR(200)  NOT NULL,
+    business_date   DATE,
+    run_id          VARCHAR(64)   NOT NULL,
+    manifest        VARCHAR(2000),
+    manifest_sha256 VARCHAR(64),
+    inputs          VARCHAR(65535),
+    rows_read       BIGINT,
+    rows_written    BIGINT,
+    rows_staged     BIGINT        NOT NULL,
+    rows_inserted   BIGINT        NOT NULL,
+    rows_updated    BIGINT        NOT NULL,
+    rows_deleted    BIGINT        NOT NULL,
+    rows_rejected   BIGINT        NOT NULL,
+    rows_after      BIGINT        NOT NULL,
+    bytes           BIGINT,
+    seconds         DOUBLE PRECISION NOT NULL,
+    code_version    VARCHAR(64)   NOT NULL,
+    fingerprint     VARCHAR(64),
+    loaded_at       TIMESTAMPTZ   NOT NULL
+);
+
+-- Values that could not be kept as they were, by column, with keys of a few such rows.
+CREATE TABLE etl.losses (
+    task_key      VARCHAR(1000) NOT NULL,
+    target        VARCHAR(200)  NOT NULL,
+    business_date DATE,
+    run_id        VARCHAR(64)   NOT NULL,
+    column_name   VARCHAR(127)  NOT NULL,
+    reason        VARCHAR(200)  NOT NULL,
+    occurrences   BIGINT        NOT NULL,
+    samples       VARCHAR(65535),
+    loaded_at     TIMESTAMPTZ   NOT NULL
+);
+
+-- The files of partners that have been loaded: a file is known by key, etag and size, never by its time.
+CREATE TABLE etl.files (
+    task      VARCHAR(200)  NOT NULL,
+    file_key  VARCHAR(1024) NOT NULL,
+    etag      VARCHAR(200)  NOT NULL,
+    size      BIGINT        NOT NULL,
+    rows      BIGINT        NOT NULL,
+    run_id    VARCHAR(64)   NOT NULL,
+    loaded_at TIMESTAMPTZ   NOT NULL
+);
+
+-- Which loads require an extract; when all of them are in etl.loads, its files on S3 may go.
+CREATE TABLE etl.extracts (
+    manifest VARCHAR(2000) NOT NULL,
+    task_key VARCHAR(1000) NOT NULL,
+    swept_at TIMESTAMPTZ
+);
+
+-- For analysts: which business day each table is at.
+CREATE TABLE etl.data_as_of (
+    table_name    VARCHAR(200) NOT NULL PRIMARY KEY,
+    business_date DATE,
+    loaded_at     TIMESTAMPTZ  NOT NULL,
+    rows          BIGINT       NOT NULL
+);

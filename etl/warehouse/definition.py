@@ -1,0 +1,91 @@
+"""What a table should be: one CREATE TABLE in warehouse_sql/tables, with engine hints and checks as comments.
+
+-- postgres: INDEX (full_date)
+-- redshift: DISTSTYLE ALL SORTKEY (date_key)
+-- foreign key: event_key -> public.dim_event (event_key)
+CREATE TABLE public.fact_x (...);
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from etl import config
+from etl.errors import ConfigError
+from etl.warehouse.names import plain, quote
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """Every value of `column` must stand in `column_there` of `schema.table`: checked before publication."""
+
+    column: str
+    schema: str
+    table: str
+    column_there: str
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A table that is wanted: `body` is its CREATE TABLE from the first bracket on."""
+
+    schema: str
+    table: str
+    body: str
+    hints: tuple[str, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.schema}.{self.table}"
+
+    def create(self, schema: str, table: str) -> str:
+        """The statement that makes such a table under another name."""
+        return f"CREATE TABLE {quote(schema)}.{quote(table)} {self.body}"
+
+
+def read_definition(schema: str, table: str, engine: str = "postgres") -> Definition:
+    """The definition in warehouse_sql/tables/<table>.sql; ConfigError says what the file lacks."""
+    path = sql_path("tables", f"{plain(table)}.sql")
+    text = _read(path)
+    statement = re.search(r"^CREATE\s+TABLE\s+(\w+)\.(\w+)\s*(\(.*)", text, re.IGNORECASE | re.DOTALL | re.MULTILINE)
+    if not statement:
+        raise ConfigError(f"{path}: holds no CREATE TABLE {schema}.{table} (...)")
+    if (statement[1], statement[2]) != (schema, table):
+        raise ConfigError(
+            f"{path}: creates {statement[1]}.{statement[2]}, its name and the loader say {schema}.{table}"
+        )
+    comments = re.findall(r"^--\s*([\w ]+):\s*(.+?)\s*$", text, re.MULTILINE)
+    return Definition(
+        schema,
+        table,
+        statement[3].rstrip().rstrip(";"),
+        tuple(said for topic, said in comments if topic == engine),
+        tuple(_foreign_key(said, path) for topic, said in comments if topic == "foreign key"),
+    )
+
+
+def read_sql(kind: str, file: str, **names: str) -> str:
+    """The SELECT in warehouse_sql/<kind>/<file>, with each `{name}` of `names` put in."""
+    text = _read(sql_path(kind, file)).strip().rstrip(";")
+    for name, value in names.items():
+        text = text.replace("{" + name + "}", value)
+    return text
+
+
+def sql_path(kind: str, file: str) -> Path:
+    return Path(config.etl().sql) / kind / file
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; write it, or set [etl] sql to the folder that holds it") from None
+
+
+def _foreign_key(said: str, path: Path) -> ForeignKey:
+    found = re.fullmatch(r"(\w+)\s*->\s*(\w+)\.(\w+)\s*\((\w+)\)", said)
+    if not found:
+        raise ConfigError(f"{path}: '-- foreign key: {said}': write column -> schema.table (column)")
+    return ForeignKey(found[1], found[2], found[3], found[4])

@@ -1,0 +1,380 @@
+"""Postgres: connections, locks, COPY, stages; everything that only this engine has."""
+
+import contextlib
+import queue
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import psycopg2
+import psycopg2.errors
+import psycopg2.extensions
+
+from etl import config
+from etl.errors import DataError, EtlError, Locked, WarehouseError
+from etl.failpoint import failpoint
+from etl.warehouse.names import literal, quote
+
+_IDLE_IN_TRANSACTION_SECONDS = 600
+
+
+class CommitUnknown(WarehouseError):
+    """The connection was lost while COMMIT was under way: only the marker can tell what became of it."""
+
+
+class Part(Protocol):
+    """CSV text to COPY; `error` is what its read raised, since psycopg2 replaces that."""
+
+    error: EtlError | None
+
+    def read(self, size: int = -1) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class Postgres:
+    """One connection in autocommit mode, with transactions where they are asked for.
+
+    Every failure is a WarehouseError or DataError that says what the server said, without values.
+    """
+
+    def __init__(self, settings: config.Warehouse, application: str):
+        self._settings, self._application = settings, application
+        self._connection = self._connect()
+
+    def __enter__(self) -> "Postgres":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._connection.closed)
+
+    def reconnect(self) -> None:
+        self._connection = self._connect()
+
+    def query(self, sql: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
+        with self._explained(sql), self._connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return cursor.fetchall()
+
+    def execute(self, sql: str, values: Sequence[Any] | None = None) -> int:
+        """The number of rows that the statement touched."""
+        with self._explained(sql), self._connection.cursor() as cursor:
+            cursor.execute(sql, values)
+            return cursor.rowcount
+
+    def columns_of(self, sql: str) -> list[tuple[str, str]]:
+        """Name and type of what a SELECT yields, without running it."""
+        with self._explained(sql), self._connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM (\n{sql}\n) q LIMIT 0")
+            described = [(column.name, column.type_code) for column in cursor.description or ()]
+        return [(name, self.query("SELECT format_type(%s, NULL)", (oid,))[0][0]) for name, oid in described]
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit on leaving, roll back on an exception, which is always raised again."""
+        self.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            # A lost connection has rolled back by itself, and the first error is the one to show.
+            with contextlib.suppress(psycopg2.Error, WarehouseError):
+                self._rollback()
+            raise
+        failpoint("commit.before")
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute("COMMIT")
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            raise CommitUnknown(f"{self._where()}: connection lost during COMMIT ({_first_line(error)})") from None
+        failpoint("commit.after")
+
+    @contextlib.contextmanager
+    def locked(self, target: str) -> Iterator[None]:
+        """Hold our own lock on a target from start to commit; readers of the table never meet it.
+
+        It ends with the session, so a killed process leaves none. Locked names who holds it.
+        """
+        number = "hashtextextended(%s, 20140203)"
+        try:
+            self.query(f"SELECT pg_advisory_lock({number})", (target,))
+        except Locked:
+            holder = self.query(
+                f"""SELECT a.application_name, a.client_addr, a.backend_start
+                    FROM pg_locks l JOIN pg_stat_activity a USING (pid), (SELECT {number} AS n) k
+                    WHERE l.locktype = 'advisory' AND l.granted
+                      AND (l.classid::bigint << 32 | l.objid::bigint) = k.n""",
+                (target,),
+            )
+            who = "{} from {}, since {:%F %T}".format(*holder[0]) if holder else "another load"
+            raise Locked(
+                f"{target}: waited {self._settings.lock_timeout} s for {who}; wait until it is done, then run again"
+            ) from None
+        try:
+            yield
+        finally:
+            if not self.closed:
+                with contextlib.suppress(WarehouseError):
+                    self.execute(f"SELECT pg_advisory_unlock({number})", (target,))
+
+    def copy(
+        self,
+        table: str,
+        columns: Sequence[str],
+        parts: Sequence[Callable[[], Part]],
+        null: str,
+        copied: Callable[[int], None],
+    ) -> int:
+        """COPY the parts into a table over `[warehouse] copies` connections; returns the server's count of rows.
+
+        `copied` hears the rows of each part. The first failure stops the others and is raised.
+        """
+        statement = (
+            f"COPY {table} ({', '.join(map(quote, columns))}) FROM STDIN "
+            f"WITH (FORMAT csv, NULL {literal(null)}, ENCODING 'UTF8')"
+        )
+        waiting: queue.SimpleQueue[Callable[[], Part]] = queue.SimpleQueue()
+        for part in parts:
+            waiting.put(part)
+        counts: list[int] = []
+        failures: list[BaseException] = []
+
+        def work(connection: Any) -> None:
+            while not failures:
+                try:
+                    opened = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                try:
+                    rows = self._copy_part(connection, statement, opened())
+                except BaseException as error:
+                    failures.append(error)
+                    return
+                counts.append(rows)
+                copied(rows)
+
+        connections = [self._connect() for _ in range(min(self._settings.copies, len(parts)))]
+        threads = [threading.Thread(target=work, args=(connection,), daemon=True) for connection in connections]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            for connection in connections:
+                connection.close()
+        if failures:
+            raise failures[0]
+        return sum(counts)
+
+    def exists(self, schema: str, table: str) -> bool:
+        return bool(
+            self.query(
+                "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE n.nspname = %s AND c.relname = %s",
+                (schema, table),
+            )
+        )
+
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """Name -> type, in the table's order."""
+        return dict(
+            self.query(
+                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
+                "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+                (f"{quote(schema)}.{quote(table)}",),
+            )
+        )
+
+    def primary_key(self, schema: str, table: str) -> tuple[str, ...]:
+        return tuple(
+            name
+            for (name,) in self.query(
+                "SELECT a.attname FROM pg_constraint c, unnest(c.conkey) WITH ORDINALITY k(attnum, place) "
+                "JOIN pg_attribute a USING (attnum) WHERE c.conrelid = to_regclass(%s) AND c.contype = 'p' "
+                "AND a.attrelid = c.conrelid ORDER BY k.place",
+                (f"{quote(schema)}.{quote(table)}",),
+            )
+        )
+
+    def ensure_schema(self, schema: str, readable: bool) -> None:
+        """Create a schema that is not there; `readable` ones are opened to the reader's role."""
+        if not self.query("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)):
+            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
+        if readable:
+            self._grant(f"USAGE ON SCHEMA {quote(schema)}", "has_schema_privilege(%s, %s, 'USAGE')", schema)
+
+    def allow_reading(self, schema: str, table: str) -> None:
+        name = f"{quote(schema)}.{quote(table)}"
+        self._grant(f"SELECT ON {name}", "has_table_privilege(%s, %s, 'SELECT')", name)
+
+    def like(self, stage: str, schema: str, table: str) -> None:
+        """An empty stage with the target's columns and defaults, unlogged: a crash may lose it."""
+        self.execute(f"CREATE UNLOGGED TABLE {stage} (LIKE {quote(schema)}.{quote(table)} INCLUDING DEFAULTS)")
+
+    def land(self, stage: str, columns: dict[str, str]) -> None:
+        listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
+        self.execute(f"CREATE UNLOGGED TABLE {stage} ({listed})")
+
+    def nullable(self, stage: str, column: str) -> None:
+        self.execute(f"ALTER TABLE {stage} ALTER COLUMN {quote(column)} DROP NOT NULL")
+
+    def without_key(self, schema: str, table: str) -> None:
+        """Drop a stage's primary key: the index is built at once after the rows are in, which is faster."""
+        for (name,) in self.query(
+            "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'p'",
+            (f"{quote(schema)}.{quote(table)}",),
+        ):
+            self.execute(f"ALTER TABLE {quote(schema)}.{quote(table)} DROP CONSTRAINT {quote(name)}")
+
+    def unique(self, stage: str, key: Sequence[str]) -> bool:
+        """Prove a key by building its unique index, which the publication then joins over; False for duplicates."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(f"CREATE UNIQUE INDEX ON {stage} ({', '.join(map(quote, key))})")
+        except psycopg2.errors.UniqueViolation:
+            return False
+        return True
+
+    def become(self, stage_table: str, schema: str, table: str, key: Sequence[str], hints: Sequence[str]) -> None:
+        """Turn a logged stage into a table that does not exist yet: keyed, indexed, moved and renamed."""
+        stage = f"stage.{quote(stage_table)}"
+        if key:
+            columns = ", ".join(map(quote, key))
+            self.execute(f"ALTER TABLE {stage} ADD CONSTRAINT {quote(table + '_pkey')} PRIMARY KEY ({columns})")
+        for hint in hints:
+            if not hint.upper().startswith("INDEX"):
+                raise DataError(f"{schema}.{table}: '-- postgres: {hint}' is no hint; write INDEX (column, …)")
+            self.execute(f"CREATE {hint[:5]} ON {stage} {hint[5:]}")
+        self.execute(f"ALTER TABLE {stage} SET SCHEMA {quote(schema)}")
+        self.execute(f"ALTER TABLE {quote(schema)}.{quote(stage_table)} RENAME TO {quote(table)}")
+
+    def analyze(self, schema: str, table: str) -> None:
+        self.execute(f"ANALYZE {quote(schema)}.{quote(table)}")
+
+    def size(self, schema: str, table: str) -> int:
+        """In bytes, indexes included; 0 for a table that is not there."""
+        name = f"{quote(schema)}.{quote(table)}"
+        return self.query("SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)", (name,))[0][0]
+
+    def free_disk(self) -> int | None:
+        """Free bytes below the server's data directory; None where it is not ours to see: another machine."""
+        try:
+            (folder,) = self.query("SELECT setting FROM pg_settings WHERE name = 'data_directory'")[0]
+            here = self.query("SELECT inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8'")[0][0]
+            return shutil.disk_usage(Path(folder)).free if here else None
+        except (IndexError, OSError):
+            return None
+
+    def _connect(self) -> Any:
+        settings = self._settings
+        options = {
+            "lock_timeout": f"{settings.lock_timeout}s",
+            "statement_timeout": f"{settings.statement_timeout}s",
+            "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_SECONDS}s",
+            "timezone": "UTC",
+            "datestyle": "ISO",
+            "extra_float_digits": "1",
+        }
+        try:
+            connection = psycopg2.connect(
+                settings.url,
+                application_name=self._application[:63],
+                connect_timeout=10,
+                options=" ".join(f"-c {name}={value}" for name, value in options.items()),
+                keepalives_idle=30,
+            )
+        except psycopg2.OperationalError as error:
+            raise WarehouseError(f"{self._where()}: cannot connect: {_connect_advice(error, settings.url)}") from None
+        connection.autocommit = True
+        return connection
+
+    def _rollback(self) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.execute("ROLLBACK")
+
+    def _copy_part(self, connection: Any, statement: str, part: Part) -> int:
+        try:
+            with self._explained(statement, part), connection.cursor() as cursor:
+                cursor.copy_expert(statement, part, size=1 << 17)
+                failpoint("copy.part")
+                return cursor.rowcount
+        finally:
+            part.close()
+
+    def _grant(self, what: str, held: str, name: str) -> None:
+        reader = self._settings.reader
+        if not self.query("SELECT 1 FROM pg_roles WHERE rolname = %s", (reader,)):
+            raise WarehouseError(
+                f"{self._where()}: there is no role {reader}; create it, or name the analysts' role in [warehouse] reader"
+            )
+        if not self.query(f"SELECT {held}", (reader, name))[0][0]:
+            self.execute(f"GRANT {what} TO {quote(reader)}")
+
+    @contextlib.contextmanager
+    def _explained(self, sql: str, part: Part | None = None) -> Iterator[None]:
+        try:
+            yield
+        except psycopg2.Error as error:
+            if part is not None and part.error is not None:
+                raise part.error from None
+            raise self._explanation(error, sql) from None
+
+    def _explanation(self, error: psycopg2.Error, sql: str) -> EtlError:
+        said = redacted(_first_line(error))
+        if error.diag.context and (
+            where := re.search(r"COPY (\S+), line (\d+)(?:, column (\w+))?", error.diag.context)
+        ):
+            column = f", column {where[3]}" if where[3] else ""
+            return DataError(f"line {where[2]}{column}: {said}")
+        match error:
+            case psycopg2.errors.LockNotAvailable():
+                return Locked(f"{self._where()}: {said}")
+            case psycopg2.errors.InsufficientPrivilege():
+                return WarehouseError(f"{self._where()}: {said}; grant it to {urlsplit(self._settings.url).username}")
+            case psycopg2.errors.DiskFull():
+                return WarehouseError(f"{self._where()}: the disk is full ({said}); free some space, then run again")
+            case psycopg2.errors.QueryCanceled():
+                limit = self._settings.statement_timeout
+                return WarehouseError(f"{self._where()}: {said}; [warehouse] statement_timeout is {limit} s")
+            case psycopg2.OperationalError() | psycopg2.InterfaceError():
+                return WarehouseError(f"{self._where()}: connection lost ({said}); run again when it answers")
+            case psycopg2.DataError() | psycopg2.IntegrityError():
+                return DataError(f"{said}")
+        line = f" at: {sql[max(0, int(error.diag.statement_position) - 1) :][:60]!r}" if _position(error) else ""
+        return WarehouseError(f"{said}{line}")
+
+    def _where(self) -> str:
+        parts = urlsplit(self._settings.url)
+        return f"warehouse {parts.hostname}:{parts.port or 5432}{parts.path}"
+
+
+def redacted(message: str) -> str:
+    """A server's message without the value that it quotes: logs are read by more people than the data is."""
+    return re.sub(r': "(.*)"$', lambda value: f" ({len(value[1])} characters)", message, flags=re.DOTALL)
+
+
+def _first_line(error: psycopg2.Error) -> str:
+    return (error.diag.message_primary or str(error)).strip().partition("\n")[0]
+
+
+def _position(error: psycopg2.Error) -> bool:
+    return bool(error.diag.statement_position)
+
+
+def _connect_advice(error: Exception, url: str) -> str:
+    said = re.sub(r"^.*?(FATAL|failed):\s*", "", str(error).strip().splitlines()[-1].strip())
+    if "password authentication failed" in str(error):
+        return f"{said}; mend the password in [warehouse] url"
+    if "does not exist" in str(error):
+        return f"{said}; create it, or mend [warehouse] url"
+    return f"{said}; is the server up, and [warehouse] url right?"

@@ -1,0 +1,152 @@
+"""The stage: a table that readers never see, filled and audited before anything is published.
+
+A stage is named after its target and its run, so two runs never share one; those of dead runs are dropped
+under the target's lock, when nobody else can be using them.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from etl.errors import DataError, WarehouseError
+from etl.warehouse.definition import Definition
+from etl.warehouse.names import quote
+from etl.warehouse.postgres import Postgres
+
+UNKNOWN = -1
+_SHOWN = 5
+
+
+class Stage:
+    """The rows that are about to become `definition`'s table.
+
+    `first` says that the target does not exist yet: the stage is then built to become it. `surrogate` is the
+    key column that we number ourselves, where the rows come without it.
+    """
+
+    def __init__(self, db: Postgres, definition: Definition, run: str):
+        self._db, self.definition = db, definition
+        self._family = hashlib.sha256(definition.name.encode()).hexdigest()[:8]
+        self.table = f"{self._family}_{definition.table[:36]}_{run[-8:]}"
+        self.name = f"stage.{quote(self.table)}"
+        self.landing = f"stage.{quote(self.table + '_in')}"
+        self.first = not db.exists(definition.schema, definition.table)
+        self.surrogate: str | None = None
+        self.published = False
+
+    def __enter__(self) -> "Stage":
+        self._db.ensure_schema("stage", readable=False)
+        self._db.ensure_schema(self.definition.schema, readable=self.definition.schema != "raw")
+        self._drop()
+        if self.first:
+            self._db.execute(self.definition.create("stage", self.table))
+            self.key = self._db.primary_key("stage", self.table)
+            self._db.without_key("stage", self.table)
+        else:
+            self._db.like(self.name, self.definition.schema, self.definition.table)
+            self.key = self._db.primary_key(self.definition.schema, self.definition.table)
+        self.columns = self._db.columns("stage", self.table)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The rows are published or not: a stage that cannot be dropped now is dropped by the next load.
+        with contextlib.suppress(WarehouseError):
+            self._drop()
+
+    @property
+    def is_dimension(self) -> bool:
+        return self.definition.table.startswith("dim_")
+
+    def accept(self, offered: Sequence[str], where: str) -> None:
+        """Check that the offered columns are the target's; the one key column they may lack is numbered by us."""
+        missing = [name for name in self.columns if name not in offered]
+        if len(missing) == 1 and tuple(missing) == self.key and self.is_dimension:
+            self.surrogate = missing[0]
+            self._db.nullable(self.name, self.surrogate)
+            missing = []
+        unknown = [name for name in offered if name not in self.columns]
+        if missing or unknown:
+            problems = [f"lacks {', '.join(missing)}"] if missing else []
+            problems += [f"has {', '.join(unknown)}, which the table does not"] if unknown else []
+            raise DataError(
+                f"{self.definition.name}: {where} {' and '.join(problems)}; "
+                f"the table's columns are {', '.join(self.columns)}"
+            )
+
+    def fill(self, select: str, offered: Sequence[str], key: Sequence[str]) -> int:
+        """Insert what a SELECT yields, numbering surrogate keys: known rows keep theirs, new ones follow on.
+
+        New rows are numbered in the order of their natural key, so the same nights give the same numbers.
+        Returns the number of rows.
+        """
+        columns = ", ".join(map(quote, offered))
+        if self.surrogate is None:
+            return self._db.execute(f"INSERT INTO {self.name} ({columns}) SELECT {columns} FROM (\n{select}\n) q")
+        if not key:
+            raise DataError(f"{self.definition.name}: numbers {self.surrogate} by a natural key; declare `key`")
+        number = quote(self.surrogate)
+        order = ", ".join(f"q.{quote(name)}" for name in key)
+        if self.first:
+            source, known, base = "", "CAST(NULL AS BIGINT)", "0"
+        else:
+            target = f"{quote(self.definition.schema)}.{quote(self.definition.table)}"
+            joined = " AND ".join(f"t.{quote(name)} = q.{quote(name)}" for name in key)
+            source, known = f"LEFT JOIN {target} t ON {joined}", f"t.{number}"
+            base = f"(SELECT COALESCE(MAX({number}), 0) FROM {target} WHERE {number} > 0)"
+        return self._db.execute(
+            f"INSERT INTO {self.name} ({number}, {columns})\n"
+            f"SELECT COALESCE({known}, {base} + ROW_NUMBER() OVER (PARTITION BY {known} IS NULL ORDER BY {order})),\n"
+            f"       {', '.join(f'q.{quote(name)}' for name in offered)}\n"
+            f"FROM (\n{select}\n) q {source}"
+        )
+
+    def add_unknown_member(self) -> None:
+        """A dimension's row -1, which facts point at for want of a better one: the table's own defaults."""
+        if self.is_dimension and self.key:
+            self._db.execute(f"INSERT INTO {self.name} ({quote(self.key[0])}) VALUES ({UNKNOWN})")
+
+    def audit(self, keys: Sequence[Sequence[str]]) -> None:
+        """Raise DataError unless each key is unique and not null and every declared foreign key resolves."""
+        for key in dict.fromkeys(tuple(key) for key in keys if key):
+            self._audit_key(key)
+        for foreign in self.definition.foreign_keys:
+            there = f"{quote(foreign.schema)}.{quote(foreign.table)}"
+            orphans = self._db.query(
+                f"SELECT s.{quote(foreign.column)}, count(*) FROM {self.name} s WHERE NOT EXISTS (SELECT 1 FROM {there} "
+                f"d WHERE d.{quote(foreign.column_there)} = s.{quote(foreign.column)}) GROUP BY 1 ORDER BY 2 DESC"
+            )
+            if orphans:
+                shown = ", ".join(str(value) for value, _ in orphans[:_SHOWN])
+                raise DataError(
+                    f"{self.definition.name}: {sum(count for _, count in orphans)} rows have a {foreign.column} that is "
+                    f"not in {foreign.schema}.{foreign.table}: {shown}; point them at the unknown member ({UNKNOWN})"
+                )
+
+    def rows(self) -> int:
+        return self._db.query(f"SELECT count(*) FROM {self.name}")[0][0]
+
+    def _audit_key(self, key: Sequence[str]) -> None:
+        nulls = " OR ".join(f"{quote(name)} IS NULL" for name in key)
+        if count := self._db.query(f"SELECT count(*) FROM {self.name} WHERE {nulls}")[0][0]:
+            raise DataError(f"{self.definition.name}: {count} rows have no {', '.join(key)}, which is the key")
+        if not self._db.unique(self.name, key):
+            listed = ", ".join(map(quote, key))
+            twice = self._db.query(
+                f"SELECT {listed}, count(*) FROM {self.name} GROUP BY {listed} HAVING count(*) > 1 ORDER BY {listed} "
+                f"LIMIT {_SHOWN}"
+            )
+            shown = "; ".join(f"{_tuple(row[:-1])} {row[-1]} times" for row in twice)
+            raise DataError(f"{self.definition.name}: the key ({', '.join(key)}) is not unique: {shown}")
+
+    def _drop(self) -> None:
+        for (table,) in self._db.query(
+            "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = 'stage' AND c.relkind = 'r' AND starts_with(c.relname::text, %s)",
+            (self._family,),
+        ):
+            self._db.execute(f"DROP TABLE stage.{quote(table)}")
+
+
+def _tuple(values: Sequence[Any]) -> str:
+    return ", ".join(map(str, values))
