@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import holidays
+import pandas as pd
 
 from etl import config
 from etl.errors import ConfigError
@@ -24,6 +25,7 @@ def date_row_generator(start_year: int, end_year: int) -> Iterator[dict[str, Any
     it ends. Public holidays are the `holidays` package's for `[calendar] country`.
     """
     settings = config.calendar()
+    fiscal_quarters = f"Q-{_MONTHS[settings.fiscal_year_start - 2]}"  # pandas names them after the year's last month
     public = _public_holidays(settings.country, start_year, end_year)
     for year in range(start_year, end_year + 1):
         for month in range(1, 13):
@@ -33,47 +35,40 @@ def date_row_generator(start_year: int, end_year: int) -> Iterator[dict[str, Any
                 for day_of_week, day in enumerate(week):
                     if day == 0:
                         continue
-                    date = datetime.date(year, month, day)
-                    iso_year, iso_week, _ = date.isocalendar()
-                    quarter = (month + 2) // 3
-                    fiscal_month = (month - settings.fiscal_year_start) % 12 + 1
-                    fiscal_year = year + (1 < settings.fiscal_year_start <= month)
+                    stamp = pd.Timestamp(year, month, day)
+                    iso_year, iso_week, _ = stamp.isocalendar()
+                    fiscal = stamp.to_period(fiscal_quarters)
                     row = {
                         "id": get_joined_int_id(year, month, day),
-                        "full_date": date.isoformat(),
+                        "full_date": stamp.date().isoformat(),
                         "year": year,
-                        "quarter": quarter,
+                        "quarter": stamp.quarter,
                         "month": month,
                         "day": day,
-                        "day_of_year": date.timetuple().tm_yday,
+                        "day_of_year": stamp.dayofyear,
                         "iso_year": iso_year,
                         "iso_week": iso_week,
-                        "year_quarter": f"{year}-Q{quarter}",
+                        "year_quarter": f"{year}-Q{stamp.quarter}",
                         "year_month": f"{year}-{month:02}",
                         "iso_year_week": f"{iso_year}-W{iso_week:02}",
-                        "month_name": _MONTHS[month],
-                        "month_short_name": _MONTHS[month][:3],
-                        "day_name": _DAYS[day_of_week],
-                        "day_short_name": _DAYS[day_of_week][:3],
+                        "month_name": stamp.month_name(),
+                        "month_short_name": stamp.month_name()[:3],
+                        "day_name": stamp.day_name(),
+                        "day_short_name": stamp.day_name()[:3],
                         "day_of_week": day_of_week + 1,
                         "is_weekend": int(day_of_week >= 5),
                         "is_first_day_in_month": int(day == 1),
                         "is_last_day_in_month": int(day == last_day_in_month),
-                        "fiscal_year": fiscal_year,
-                        "fiscal_quarter": (fiscal_month + 2) // 3,
-                        "fiscal_month": fiscal_month,
-                        "is_holiday": int(date in public),
-                        "holiday_name": public.get(date),
+                        "fiscal_year": fiscal.qyear,
+                        "fiscal_quarter": fiscal.quarter,
+                        "fiscal_month": (month - settings.fiscal_year_start) % 12 + 1,
+                        "is_holiday": int(stamp.date() in public),
+                        "holiday_name": public.get(stamp.date()),
                     }
                     yield row
 
 
-# English whatever the host's locale says: two hosts must not write two calendars.
-_MONTHS = (
-    "", "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
-_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 DIM_DATE_COLUMNS = (
     "id", "full_date", "year", "quarter", "month", "day", "day_of_year", "iso_year", "iso_week", "year_quarter",
@@ -87,4 +82,6 @@ def _public_holidays(country: str, start_year: int, end_year: int) -> dict[datet
     try:
         return dict(holidays.country_holidays(country, years=range(start_year, end_year + 1)))
     except NotImplementedError:
-        raise ConfigError(f"[calendar] country = {country}: no holidays are known for it; write an ISO code like DE") from None
+        raise ConfigError(
+            f"[calendar] country = {country}: no holidays are known for it; write an ISO code like DE"
+        ) from None

@@ -16,10 +16,10 @@ class Mart(BaseLoader):
     schema = "mart"
     on_empty = "replace"
 
-    def select(self, landing: str) -> str:
+    def _select(self, landing: str) -> str:
         return read_sql("marts", f"{self.table}.sql")
 
-    def definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
-        listed = [f"{quote(name)} {kind}" for name, kind in db.columns_of(self.select(""))]
+    def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
+        listed = [f"{quote(name)} {kind}" for name, kind in db.columns_of(self._select(""))]
         key = [f"PRIMARY KEY ({', '.join(map(quote, self.key))})"] if self.key else []
         return Definition(self.schema, self.table, f"({', '.join(listed + key)})")

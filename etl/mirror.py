@@ -23,7 +23,7 @@ class MirrorTable(BaseLoader):
     def requires(self) -> ExtractTable:
         return ExtractTable(table=self.table, date=self.date)
 
-    def definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
+    def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
         assert manifest is not None and manifest.columns is not None
         columns = dict(zip(manifest.columns, manifest.types, strict=True))
         key = manifest.findings["key"]

@@ -17,21 +17,22 @@ class ExtractDateTable(BaseExtractor):
     end_year = luigi.IntParameter()
 
     def run(self):
-        with self.output().open('w') as outfile:
-            out = csv.DictWriter(
-                outfile,
-                fieldnames=DIM_DATE_COLUMNS
-            )
+        with self.output().open("w") as outfile:
+            out = csv.DictWriter(outfile, fieldnames=DIM_DATE_COLUMNS)
             for row in date_row_generator(self.start_year, self.end_year):
                 out.writerow(row)
 
 
 class LoadDateTable(BaseLoader):
-    schema = 'public'
-    table = 'dim_date'
+    schema = "public"
+    table = "dim_date"
     start_year = luigi.IntParameter()
     end_year = luigi.IntParameter()
 
     def requires(self):
-        return ExtractDateTable(start_year=self.start_year,
-                                end_year=self.end_year)
+        return ExtractDateTable(start_year=self.start_year, end_year=self.end_year)
+
+
+def dim_date() -> LoadDateTable:
+    """The calendar that every fact's day resolves in."""
+    return LoadDateTable(start_year=1990, end_year=2049)

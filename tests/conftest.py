@@ -177,13 +177,14 @@ def mysql(mariadb: MariaDB, settings: Settings) -> Iterator[ShopDatabase]:
 class RedisDatabase(redis_client.Redis):
     """A client of an empty Redis, with the `url` that it came from."""
 
-    url: str
+    def __init__(self, url: str) -> None:
+        super().__init__(connection_pool=redis_client.ConnectionPool.from_url(url))
+        self.url = url
 
 
 @pytest.fixture
 def redis(redis_server: Redis, settings: Settings) -> Iterator[RedisDatabase]:
-    client = RedisDatabase.from_url(redis_server.url())
-    client.url = redis_server.url()
+    client = RedisDatabase(redis_server.url())
     client.flushall()
     settings.set("redis", "url", client.url)
     yield client

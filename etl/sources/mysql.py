@@ -3,22 +3,24 @@
 import difflib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import luigi
 import pyarrow as pa
 import pymysql
-from pymysql.constants import ER, FLAG
+from pymysql.constants import FLAG
 
 from etl.errors import DataError, SourceError
 from etl.extract import BaseExtractor
 from etl.sources.mysql_catalogue import catalogue, forget, key
-from etl.sources.mysql_connection import Address, address, connected, explained, snapshot, streamed
+from etl.sources.mysql_connection import Address, address, begin_snapshot, connected, explained, streamed
 from etl.sources.mysql_rows import Decoder, chunked
 from etl.sources.mysql_types import Column, Reading, of_result
 
 # The character set by which MySQL marks strings of bytes.
 _BINARY_CHARSET = 63
+_TOO_LARGE = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED, which PyMySQL has no name for
 
 
 class MySQLExtractor(BaseExtractor):
@@ -37,46 +39,42 @@ class MySQLExtractor(BaseExtractor):
         if bool(self.table) == bool(self.sql):
             raise DataError(f"{self.get_task_family()}: says both or neither of `table` and `sql`; write one of them")
         to = address()
-        with connected(to) as connection:
-            yield from self._table(connection, to) if self.table else self._query(connection, to)
-
-    def _table(self, connection: pymysql.Connection, to: Address) -> Iterator[pa.RecordBatch]:
-        what = f"{to.database}.{self.table}"
-        with explained(to, what):
-            columns = _table(catalogue(connection), to, self.table)
-            chosen = _chosen(columns, tuple(self.columns), what)
-            identity = key(columns)
-            # A key that is not asked for is read all the same, to name the rows that lost something.
-            read = chosen + [column for column in identity if column not in chosen]
-            self.findings.key = [column.name for column in identity] if len(read) == len(chosen) else []
-            fields = [(column.name, column.reading) for column in chosen]
-            decoder = Decoder(what, fields, [read.index(column) for column in identity], self.findings)
-            expressions = ", ".join(column.reading.expression.format(_quoted(column.name)) for column in read)
-            source = _quoted(self.table)
+        what = f"{to.database}.{self.table}" if self.table else self.get_task_family()
+        with connected(to) as connection, explained(to, what):
             try:
-                with snapshot(connection):
-                    self.findings.counted = _count(connection, source)
-                    with streamed(connection, f"SELECT {expressions} FROM {source}") as cursor:
-                        yield decoder.batch([])
-                        yield from map(decoder.batch, chunked(cursor))
-                        warned = cursor.warning_count
-            except pymysql.err.MySQLError as error:
-                if error.args[:1] in ((ER.BAD_FIELD_ERROR,), (ER.NO_SUCH_TABLE,)):
-                    forget()
+                yield from self._read(connection, to, what)
+            except Exception:
+                # It may be that the schema has changed: the next attempt reads it again.
+                forget()
                 raise
-            if warned:
-                raise SourceError(f"{what}: {_warning(connection)}; nothing is published")
 
-    def _query(self, connection: pymysql.Connection, to: Address) -> Iterator[pa.RecordBatch]:
-        what = self.get_task_family()
-        query = self.sql.strip().rstrip(";")
-        with explained(to, what), snapshot(connection):
-            # The line break ends a comment on the query's last line.
-            self.findings.counted = _count(connection, f"({query}\n) AS counted")
-            with streamed(connection, query) as cursor:
-                decoder = Decoder(what, _result_fields(cursor, what), [], self.findings)
-                yield decoder.batch([])
-                yield from map(decoder.batch, chunked(cursor))
+    def _read(self, connection: pymysql.Connection, to: Address, what: str) -> Iterator[pa.RecordBatch]:
+        query = self._of_table(connection, to, what) if self.table else _of_sql(self.sql)
+        begin_snapshot(connection)
+        self.findings.counted = _count(connection, query.counted)
+        with streamed(connection, query.select) as cursor:
+            fields = query.fields or _result_fields(cursor, what)
+            decoder = Decoder(what, fields, query.keys, self.findings)
+            yield decoder.batch([])
+            yield from map(decoder.batch, chunked(cursor))
+            warned = cursor.warning_count
+        if warned:
+            _check_warnings(connection, what)
+
+    def _of_table(self, connection: pymysql.Connection, to: Address, what: str) -> "_Query":
+        columns = _columns_of(catalogue(connection), to, self.table)
+        chosen = _chosen(columns, tuple(self.columns), what)
+        identity = key(columns)
+        # A key that is not asked for is read all the same, to name the rows that lost something.
+        read = chosen + [column for column in identity if column not in chosen]
+        self.findings.key = [column.name for column in identity] if len(read) == len(chosen) else []
+        expressions = ", ".join(column.reading.expression.format(_quoted(column.name)) for column in read)
+        return _Query(
+            select=f"SELECT {expressions} FROM {_quoted(self.table)}",
+            counted=_quoted(self.table),
+            fields=[(column.name, column.reading) for column in chosen],
+            keys=[read.index(column) for column in identity],
+        )
 
 
 class ExtractTable(MySQLExtractor):
@@ -85,12 +83,28 @@ class ExtractTable(MySQLExtractor):
     table = luigi.Parameter(description="the table's name at MySQL")
 
 
-def _table(tables: dict[str, list[Column]], to: Address, name: str) -> list[Column]:
+@dataclass(frozen=True)
+class _Query:
+    """`counted` is what COUNT(*) is taken from; `fields` are None where only the result tells them."""
+
+    select: str
+    counted: str
+    fields: list[tuple[str, Reading]] | None
+    keys: list[int]
+
+
+def _of_sql(sql: str) -> _Query:
+    query = sql.strip().rstrip(";")
+    # The line break ends a comment on the query's last line.
+    return _Query(select=query, counted=f"({query}\n) AS counted", fields=None, keys=[])
+
+
+def _columns_of(tables: dict[str, list[Column]], to: Address, name: str) -> list[Column]:
     if name in tables:
         return tables[name]
     near = difflib.get_close_matches(name, tables, cutoff=0.5) or sorted(tables)[:10]
     raise SourceError(
-        f"{to.database}.{name}: no such table that {to.user} may read; near it are: {', '.join(near) or 'none at all'}. "
+        f"{to.database}.{name}: no such table that {to.user} may read; near it: {', '.join(near) or 'none at all'}. "
         f"Correct the name, or GRANT SELECT on it to that user at MySQL"
     )
 
@@ -127,12 +141,15 @@ def _result_fields(cursor: Any, what: str) -> list[tuple[str, Reading]]:
     ]
 
 
-def _warning(connection: pymysql.Connection) -> str:
-    """A SELECT of plain columns has nothing to warn of, except that a value was cut or turned into NULL."""
+def _check_warnings(connection: pymysql.Connection, what: str) -> None:
+    """SourceError where MySQL sent NULL for a value because it was too large, of which it only warns."""
     with connection.cursor() as cursor:
         cursor.execute("SHOW WARNINGS")
-        _, code, message = cursor.fetchone()
-        return f"MySQL warns {code.decode()}: {message.decode()}"
+        for _, code, message in cursor.fetchall():
+            if int(code) == _TOO_LARGE:
+                raise SourceError(
+                    f"{what}: MySQL warns: {message.decode()}; nothing is published, raise max_allowed_packet at MySQL"
+                )
 
 
 def _quoted(name: str) -> str:

@@ -50,7 +50,8 @@ def _read(connection: pymysql.Connection) -> dict[str, list[Column]]:
     with connection.cursor() as cursor:
         cursor.execute(_QUERY)
         for row in cursor.fetchall():
-            table, place, name, index, *described = (None if value is None else value.decode() for value in row)
+            texts: list[Any] = [None if value is None else value.decode() for value in row]
+            table, place, name, index, *described = texts
             if index is None:
                 columns[table].append((int(place), _column(table, name, *described)))
             else:
@@ -71,18 +72,9 @@ def _read(connection: pymysql.Connection) -> dict[str, list[Column]]:
     return tables
 
 
-def _column(
-    table: str,
-    name: str,
-    data_type: str,
-    declared: str,
-    nullable: str,
-    precision: str | None,
-    scale: str | None,
-    fraction: str | None,
-) -> Column:
-    numbers = (None if number is None else int(number) for number in (precision, scale, fraction))
-    return Column(table, name, data_type.lower(), declared.lower(), nullable == "YES", *numbers)
+def _column(table: str, name: str, data_type: str, declared: str, nullable: str, *numbers: str | None) -> Column:
+    precision, scale, fraction = (None if number is None else int(number) for number in numbers)
+    return Column(table, name, data_type.lower(), declared.lower(), nullable == "YES", precision, scale, fraction)
 
 
 def _key(columns: list[Column], indexes: dict[str, list[str]]) -> list[str]:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pymysql
 import pymysql.cursors
 from pymysql.constants import CR, ER
+from pymysql.converters import encoders
 
 from etl import config
 from etl.errors import ConfigError, SourceError
@@ -77,7 +78,7 @@ def connected(to: Address) -> Iterator[pymysql.Connection]:
                 database=to.database,
                 charset="utf8mb4",
                 use_unicode=False,
-                conv={},
+                conv=encoders,
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_SILENCE_SECONDS,
                 write_timeout=_SILENCE_SECONDS,
@@ -96,13 +97,11 @@ def connected(to: Address) -> Iterator[pymysql.Connection]:
         connection.close()
 
 
-@contextlib.contextmanager
-def snapshot(connection: pymysql.Connection) -> Iterator[None]:
-    """All that is read inside was true at one moment: the one at which this begins. Nothing can be written."""
+def begin_snapshot(connection: pymysql.Connection) -> None:
+    """All that is read from now on was true at this moment. Nothing can be written."""
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-    yield
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import redis
+from redis.connection import parse_url
 
 from etl import config
 from etl.errors import ConfigError, DataError, SourceError
@@ -254,15 +255,17 @@ def ask(server: redis.Redis, commands: list[Command], mixed: bool = False) -> li
 
 def _client(url: str) -> redis.Redis:
     try:
-        server = redis.Redis.from_url(url, socket_timeout=60, socket_connect_timeout=10)
+        said = parse_url(url)
     except ValueError:
         # Python's own text quotes what follows a colon, and that can be the password.
         raise ConfigError(
             "[redis] url: is no Redis URL; write redis://user:password@host:6379/0, "
             "with special characters of the password as %40 and the like"
         ) from None
-    # A URL can carry these two as options, and then they win over arguments.
-    server.connection_pool.connection_kwargs.update(decode_responses=False, protocol=2)
+    # Not from_url, with which options in the URL win over arguments.
+    shape = {"protocol": 2, "decode_responses": False}
+    pool = redis.ConnectionPool(**{"socket_timeout": 60, "socket_connect_timeout": 10} | said | shape)
+    server = redis.Redis(connection_pool=pool)
     # redis-py's own shapes lose a stream's repeated fields, and differ between its releases.
     server.response_callbacks.clear()
     return server

@@ -5,7 +5,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from etl.errors import EtlError
@@ -54,7 +54,7 @@ class Stack:
         self.redis = Redis(folder / "redis")
         self.s3 = S3(folder / "s3")
         self.search = Search(folder / "search")
-        self.luigid = Luigid(folder / "luigid")
+        self.luigid = Luigid(folder / "luigid", project)
 
     @property
     def servers(self) -> tuple[Server, ...]:
@@ -65,21 +65,21 @@ class Stack:
         check_packages()
         make_private_folder(self.folder)
         with self._alone():
-            self._each(lambda server: _start(server, report))
+            self._each(_start, report)
             write_private(self.cfg, self._settings())
 
     def down(self, report: Report = _silent) -> None:
         """Return when no server is left; data, ports and passwords stay for the next `up`."""
         if self.folder.exists():
             with self._alone():
-                self._each(lambda server: _stop(server, report))
+                self._each(_stop, report)
 
     def clean(self, report: Report = _silent) -> None:
         """Stop the servers and delete all that they and we made in the folder, nothing else."""
         if not self.folder.exists():
             return
         with self._alone():
-            self._each(lambda server: _stop(server, report))
+            self._each(_stop, report)
             for server in self.servers:
                 server.remove()
             self.cfg.unlink(missing_ok=True)
@@ -109,14 +109,17 @@ class Stack:
         finally:
             os.close(lock)
 
-    def _each(self, action: Callable[[Server], None]) -> None:
+    def _each(self, action: Callable[[Server], str], report: Report) -> None:
         """Do it to all servers at once; one failure does not keep the others from being done."""
+        failed = []
         with ThreadPoolExecutor(len(self.servers)) as pool:
-            errors = [done.exception() for done in [pool.submit(action, server) for server in self.servers]]
-        for error in errors:
-            if error is not None and not isinstance(error, EtlError):
-                raise error
-        if failed := [str(error) for error in errors if error is not None]:
+            actions = {pool.submit(action, server): server for server in self.servers}
+            for done in as_completed(actions):
+                try:
+                    report(actions[done].name, done.result())
+                except EtlError as error:
+                    failed.append(str(error))
+        if failed:
             raise EtlError("\n".join(failed))
 
     def _settings(self) -> str:
@@ -141,12 +144,12 @@ class Stack:
         return settings.point_at(text, servers, scheduler)
 
 
-def _start(server: Server, report: Report) -> None:
+def _start(server: Server) -> str:
     began = time.monotonic()
-    fresh = server.start()
-    took = f" in {time.monotonic() - began:.1f} s" if fresh else ""
-    report(server.name, f"{'started' if fresh else 'running'} on port {server.port}{took}")
+    if server.start():
+        return f"started on port {server.port} in {time.monotonic() - began:.1f} s"
+    return f"running on port {server.port}"
 
 
-def _stop(server: Server, report: Report) -> None:
-    report(server.name, "stopped" if server.stop() else "not running")
+def _stop(server: Server) -> str:
+    return "stopped" if server.stop() else "not running"

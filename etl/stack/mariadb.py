@@ -65,14 +65,13 @@ class MariaDB(Server):
         write_private(self.folder / "init.sql", "".join(f"{statement};\n" for statement in self.statements()))
         if self.data.exists():
             return
-        draft = self.folder / "data.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        make_private_folder(draft)
+        shutil.rmtree(self.draft, ignore_errors=True)
+        make_private_folder(self.draft)
         # Not mariadb-install-db: it changes permissions below /usr/lib, creates a root user, and needs a
         # program from a package that mariadb-server-core does not depend on.
         tables = "".join((_sql_folder() / f"{name}.sql").read_text() for name in _SYSTEM_TABLES)
         done = subprocess.run(
-            [*self._program(draft), *self.options, "--bootstrap", "--log-warnings=0", "--enforce-storage-engine="],
+            [*self._program(self.draft), *self.options, "--bootstrap", "--log-warnings=0", "--enforce-storage-engine="],
             input=f"CREATE DATABASE mysql;\nUSE mysql;\n{tables}",
             text=True,
             stdout=subprocess.PIPE,
@@ -80,8 +79,8 @@ class MariaDB(Server):
             cwd=self.folder,
         )
         if done.returncode:
-            raise EtlError(f"{self.name}: creating its system tables failed in {draft}:\n{done.stdout.strip()}")
-        draft.rename(self.data)
+            raise EtlError(f"{self.name}: creating its system tables failed in {self.draft}:\n{done.stdout.strip()}")
+        self.draft.rename(self.data)
 
     def ready(self) -> bool:
         # The first packet is a greeting: a header of four bytes, then the protocol's version, 10.

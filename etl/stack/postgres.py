@@ -86,14 +86,20 @@ class Postgres(Server):
         self._end_orphans()
         if self.data.exists():
             return
-        draft = self.folder / "data.new"
-        shutil.rmtree(draft, ignore_errors=True)
-        make_private_folder(draft)
+        shutil.rmtree(self.draft, ignore_errors=True)
+        make_private_folder(self.draft)
         if os.geteuid() == 0:
-            os.chown(draft, _NOBODY, _NOBODY)
+            os.chown(self.draft, _NOBODY, _NOBODY)
         # A fixed locale sorts and matches alike on every machine, whatever its own settings are.
         arguments = ["-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8"]
-        initdb = [str(_bin() / "initdb"), "-D", str(draft), *arguments, "--pwfile=/dev/stdin", *self._initdb_options()]
+        initdb = [
+            str(_bin() / "initdb"),
+            "-D",
+            str(self.draft),
+            *arguments,
+            "--pwfile=/dev/stdin",
+            *self._initdb_options(),
+        ]
         done = subprocess.run(
             [*_as_nobody(), *initdb],
             input=self.password("postgres"),
@@ -103,8 +109,8 @@ class Postgres(Server):
             cwd=self.folder,
         )
         if done.returncode:
-            raise EtlError(f"{self.name}: initdb failed in {draft}:\n{done.stdout.strip()}")
-        draft.rename(self.data)
+            raise EtlError(f"{self.name}: initdb failed in {self.draft}:\n{done.stdout.strip()}")
+        self.draft.rename(self.data)
 
     def ready(self) -> bool:
         asked = [str(_bin() / "pg_isready"), "-q", "-h", ports.HOST, "-p", str(self.port), "-d", "postgres"]

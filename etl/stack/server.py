@@ -62,6 +62,11 @@ class Server:
         return self.folder / "data"
 
     @property
+    def draft(self) -> Path:
+        """Where `prepare` makes the data, to be renamed `data` when it is whole."""
+        return self.folder / "data.new"
+
+    @property
     def log(self) -> Path:
         return self.folder / "server.log"
 
@@ -97,6 +102,7 @@ class Server:
                     process.kill()
                     process.wait(self.grace_seconds)
         if self._child is not None:
+            self._child.kill()  # nothing is left to kill, unless it never became the program it was to be
             self._child.wait()
             self._child = None
         self._pid_file.unlink(missing_ok=True)
@@ -105,7 +111,8 @@ class Server:
     def remove(self) -> None:
         """Stop the server and delete what it made; what somebody else put into its folder stays."""
         self.stop()
-        shutil.rmtree(self.data, ignore_errors=True)
+        for folder in (self.data, self.draft):
+            shutil.rmtree(folder, ignore_errors=True)
         for name in ("state.json", "pid", "server.log", "server.log.1", *self.files):
             (self.folder / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -132,15 +139,14 @@ class Server:
         write_private(self._state_file, json.dumps(state | changes, indent=1) + "\n")
 
     def _choose_port(self) -> None:
-        remembered = self._state()["port"] if self._state_file.exists() else None
-        port = self._wanted or remembered
+        known = self._state() if self._state_file.exists() else {}
+        port = self._wanted or known.get("port")
         if self._wanted and ports.taken(self._wanted):
             raise EtlError(f"{self.name}: port {self._wanted} is taken; choose another or stop what listens there")
         if port is None or ports.taken(port):
             port = ports.free_port()
-        self._remember(port=port)
-        if remembered is None:
-            self._remember(passwords={owner: secrets.token_hex(16) for owner in self.passwords})
+        passwords = known.get("passwords") or {owner: secrets.token_hex(16) for owner in self.passwords}
+        self._remember(port=port, passwords=passwords)
 
     def _launch(self) -> None:
         make_private_folder(self.folder)

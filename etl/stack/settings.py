@@ -48,7 +48,7 @@ def _options(section: str) -> dict[str, str]:
 
 
 def _key(match: re.Match[str]) -> str:
-    # Luigi takes default-scheduler-host for scheduler_host.
+    # Luigi takes scheduler-host for scheduler_host.
     return match["key"].strip().replace("-", "_")
 
 

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from etl import config
 from etl.errors import ConfigError
-from etl.warehouse.postgres import CommitUnknown, Postgres
+from etl.warehouse.postgres import CommitUnknown, Part, Postgres
 
-__all__ = ["CommitUnknown", "Postgres", "connect", "shared"]
+__all__ = ["CommitUnknown", "Part", "Postgres", "connect", "shared"]
 
 
 def connect(application: str) -> Postgres:

@@ -60,8 +60,8 @@ def loaded(db: Postgres, keys: Iterable[str]) -> set[str]:
     return {key for (key,) in db.query("SELECT task_key FROM etl.loads WHERE task_key IN %s", (tuple(keys),))}
 
 
-def receipts_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
-    """Where the rows of these loads came from: the input side of a receipt for work inside the warehouse."""
+def loads_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
+    """Which loads, of which run, the rows come from: the input side of a receipt for work inside the warehouse."""
     if not keys:
         return []
     rows = db.query("SELECT task_key, run_id, target FROM etl.loads WHERE task_key IN %s ORDER BY 1", (tuple(keys),))
@@ -91,15 +91,13 @@ def record(db: Postgres, receipt: Receipt, losses: Sequence[dict[str, Any]], fil
 
 
 def publish_day(db: Postgres, target: str, business_date: date | None, rows: int) -> None:
-    """Tell analysts which day the table is at. A table is never said to be older than it was."""
+    """Tell analysts which day the table is at. Loading an older day again does not make it older."""
+    before = db.query("SELECT business_date FROM etl.data_as_of WHERE table_name = %s", (target,))
+    days = [day for day in (business_date, *(day for (day,) in before)) if day]
+    db.execute("DELETE FROM etl.data_as_of WHERE table_name = %s", (target,))
     db.execute(
-        "DELETE FROM etl.data_as_of WHERE table_name = %s AND (business_date IS NULL OR business_date <= %s)",
-        (target, business_date),
-    ) if business_date else db.execute("DELETE FROM etl.data_as_of WHERE table_name = %s", (target,))
-    if not db.query("SELECT 1 FROM etl.data_as_of WHERE table_name = %s", (target,)):
-        db.execute(
-            "INSERT INTO etl.data_as_of VALUES (%s, %s, statement_timestamp(), %s)", (target, business_date, rows)
-        )
+        "INSERT INTO etl.data_as_of VALUES (%s, %s, statement_timestamp(), %s)", (target, max(days, default=None), rows)
+    )
 
 
 def expect(db: Postgres, manifest: str, keys: Iterable[str]) -> None:

@@ -29,7 +29,8 @@ class CommitUnknown(WarehouseError):
 class Part(Protocol):
     """CSV text to COPY; `error` is what its read raised, since psycopg2 replaces that."""
 
-    error: EtlError | None
+    @property
+    def error(self) -> EtlError | None: ...
 
     def read(self, size: int = -1) -> bytes: ...
     def close(self) -> None: ...
@@ -238,19 +239,16 @@ class Postgres:
 
     def unique(self, stage: str, key: Sequence[str]) -> bool:
         """Prove a key by building its unique index, which the publication then joins over; False for duplicates."""
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(f"CREATE UNIQUE INDEX ON {stage} ({', '.join(map(quote, key))})")
-        except psycopg2.errors.UniqueViolation:
-            return False
-        return True
+        return self._proves_unique(f"CREATE UNIQUE INDEX ON {stage} ({', '.join(map(quote, key))})")
 
-    def become(self, stage_table: str, schema: str, table: str, key: Sequence[str], hints: Sequence[str]) -> None:
-        """Turn a logged stage into a table that does not exist yet: keyed, indexed, moved and renamed."""
+    def add_primary_key(self, stage_table: str, table: str, key: Sequence[str]) -> bool:
+        """Key a stage that is to become `table`; False for duplicates."""
+        constraint = f"CONSTRAINT {quote(table + '_pkey')} PRIMARY KEY ({', '.join(map(quote, key))})"
+        return self._proves_unique(f"ALTER TABLE stage.{quote(stage_table)} ADD {constraint}")
+
+    def become(self, stage_table: str, schema: str, table: str, hints: Sequence[str]) -> None:
+        """Turn a logged, keyed stage into a table that does not exist yet: indexed, moved and renamed."""
         stage = f"stage.{quote(stage_table)}"
-        if key:
-            columns = ", ".join(map(quote, key))
-            self.execute(f"ALTER TABLE {stage} ADD CONSTRAINT {quote(table + '_pkey')} PRIMARY KEY ({columns})")
         for hint in hints:
             if not hint.upper().startswith("INDEX"):
                 raise DataError(f"{schema}.{table}: '-- postgres: {hint}' is no hint; write INDEX (column, …)")
@@ -296,7 +294,21 @@ class Postgres:
         except psycopg2.OperationalError as error:
             raise WarehouseError(f"{self._where()}: cannot connect: {_connect_advice(error, settings.url)}") from None
         connection.autocommit = True
+        if connection.server_version >= 140000:
+            # A server in the middle of a long statement notices that its client is dead, and frees its locks.
+            with connection.cursor() as cursor:
+                cursor.execute("SET client_connection_check_interval = '5s'")
         return connection
+
+    def _proves_unique(self, statement: str) -> bool:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement)
+        except psycopg2.errors.UniqueViolation:
+            return False
+        except psycopg2.Error as error:
+            raise self._explanation(error, statement) from None
+        return True
 
     def _rollback(self) -> None:
         with self._connection.cursor() as cursor:
@@ -315,7 +327,8 @@ class Postgres:
         reader = self._settings.reader
         if not self.query("SELECT 1 FROM pg_roles WHERE rolname = %s", (reader,)):
             raise WarehouseError(
-                f"{self._where()}: there is no role {reader}; create it, or name the analysts' role in [warehouse] reader"
+                f"{self._where()}: there is no role {reader}; create it, or name the analysts' role in "
+                f"[warehouse] reader"
             )
         if not self.query(f"SELECT {held}", (reader, name))[0][0]:
             self.execute(f"GRANT {what} TO {quote(reader)}")

@@ -5,25 +5,14 @@ deleted and inserted, in set-based SQL that both engines know. Readers keep thei
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from etl.errors import DataError
 from etl.warehouse.names import quote
 from etl.warehouse.postgres import Postgres
-from etl.warehouse.stage import Stage
+from etl.warehouse.stage import Counts, Stage
 
 STRATEGIES = ("replace", "upsert", "partition")
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Rows that a publication touched, and how many the table has after it."""
-
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-    after: int = 0
 
 
 def publish(db: Postgres, stage: Stage, strategy: str, key: Sequence[str], day: date | None) -> Counts:
@@ -33,11 +22,10 @@ def publish(db: Postgres, stage: Stage, strategy: str, key: Sequence[str], day: 
     others stay. partition: `key` names the partition's column, and each partition in the stage is replaced whole;
     where that is date_key, the task's own day is too, for a day may have become empty.
     """
-    target = f"{quote(stage.definition.schema)}.{quote(stage.definition.table)}"
+    target = stage.target
     if stage.first:
-        stage.published = True
         rows = stage.rows()
-        db.become(stage.table, stage.definition.schema, stage.definition.table, stage.key, stage.definition.hints)
+        db.become(stage.table, stage.definition.schema, stage.definition.table, stage.definition.hints)
         if stage.definition.schema != "raw":
             db.allow_reading(stage.definition.schema, stage.definition.table)
         return Counts(inserted=rows, after=rows)

@@ -7,6 +7,7 @@ under the target's lock, when nobody else can be using them.
 import contextlib
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from etl.errors import DataError, WarehouseError
@@ -16,6 +17,16 @@ from etl.warehouse.postgres import Postgres
 
 UNKNOWN = -1
 _SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows that a publication touched, and how many the table has after it."""
+
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    after: int = 0
 
 
 class Stage:
@@ -33,7 +44,7 @@ class Stage:
         self.landing = f"stage.{quote(self.table + '_in')}"
         self.first = not db.exists(definition.schema, definition.table)
         self.surrogate: str | None = None
-        self.published = False
+        self.target = f"{quote(definition.schema)}.{quote(definition.table)}"
 
     def __enter__(self) -> "Stage":
         self._db.ensure_schema("stage", readable=False)
@@ -90,10 +101,9 @@ class Stage:
         if self.first:
             source, known, base = "", "CAST(NULL AS BIGINT)", "0"
         else:
-            target = f"{quote(self.definition.schema)}.{quote(self.definition.table)}"
             joined = " AND ".join(f"t.{quote(name)} = q.{quote(name)}" for name in key)
-            source, known = f"LEFT JOIN {target} t ON {joined}", f"t.{number}"
-            base = f"(SELECT COALESCE(MAX({number}), 0) FROM {target} WHERE {number} > 0)"
+            source, known = f"LEFT JOIN {self.target} t ON {joined}", f"t.{number}"
+            base = f"(SELECT COALESCE(MAX({number}), 0) FROM {self.target} WHERE {number} > 0)"
         return self._db.execute(
             f"INSERT INTO {self.name} ({number}, {columns})\n"
             f"SELECT COALESCE({known}, {base} + ROW_NUMBER() OVER (PARTITION BY {known} IS NULL ORDER BY {order})),\n"
@@ -113,24 +123,39 @@ class Stage:
         for foreign in self.definition.foreign_keys:
             there = f"{quote(foreign.schema)}.{quote(foreign.table)}"
             orphans = self._db.query(
-                f"SELECT s.{quote(foreign.column)}, count(*) FROM {self.name} s WHERE NOT EXISTS (SELECT 1 FROM {there} "
-                f"d WHERE d.{quote(foreign.column_there)} = s.{quote(foreign.column)}) GROUP BY 1 ORDER BY 2 DESC"
+                f"SELECT s.{quote(foreign.column)}, count(*) FROM {self.name} s WHERE NOT EXISTS (SELECT 1 "
+                f"FROM {there} d WHERE d.{quote(foreign.column_there)} = s.{quote(foreign.column)}) "
+                f"GROUP BY 1 ORDER BY 2 DESC"
             )
             if orphans:
                 shown = ", ".join(str(value) for value, _ in orphans[:_SHOWN])
                 raise DataError(
-                    f"{self.definition.name}: {sum(count for _, count in orphans)} rows have a {foreign.column} that is "
-                    f"not in {foreign.schema}.{foreign.table}: {shown}; point them at the unknown member ({UNKNOWN})"
+                    f"{self.definition.name}: {sum(count for _, count in orphans)} rows have a {foreign.column} that "
+                    f"is not in {foreign.schema}.{foreign.table}: {shown}; point them at the unknown member ({UNKNOWN})"
                 )
 
     def rows(self) -> int:
         return self._db.query(f"SELECT count(*) FROM {self.name}")[0][0]
 
+    def rows_of_the_target(self) -> int:
+        """How many the table has now, the unknown member apart."""
+        members = f" WHERE {quote(self.key[0])} <> {UNKNOWN}" if self.is_dimension and self.key else ""
+        return self._db.query(f"SELECT count(*) FROM {self.target}{members}")[0][0]
+
+    def unchanged(self) -> Counts:
+        """What a publication that leaves the table as it is has to say."""
+        return Counts(after=self._db.query(f"SELECT count(*) FROM {self.target}")[0][0])
+
     def _audit_key(self, key: Sequence[str]) -> None:
         nulls = " OR ".join(f"{quote(name)} IS NULL" for name in key)
         if count := self._db.query(f"SELECT count(*) FROM {self.name} WHERE {nulls}")[0][0]:
             raise DataError(f"{self.definition.name}: {count} rows have no {', '.join(key)}, which is the key")
-        if not self._db.unique(self.name, key):
+        unique = (
+            self._db.add_primary_key(self.table, self.definition.table, key)
+            if self.first and tuple(key) == self.key
+            else self._db.unique(self.name, key)
+        )
+        if not unique:
             listed = ", ".join(map(quote, key))
             twice = self._db.query(
                 f"SELECT {listed}, count(*) FROM {self.name} GROUP BY {listed} HAVING count(*) > 1 ORDER BY {listed} "

@@ -1,0 +1,76 @@
+"""Staging: rows come into a stage, from a manifest, from tables of the warehouse, or from both by a SELECT."""
+
+import functools
+from collections.abc import Callable, Sequence
+
+from etl.errors import DataError
+from etl.failpoint import failpoint
+from etl.manifest import Manifest, ManifestTarget
+from etl.progress import Progress
+from etl.warehouse import Part, Postgres
+from etl.warehouse.stage import Stage
+
+
+def fill_from_tables(db: Postgres, stage: Stage, select: str, key: Sequence[str]) -> int:
+    """Fill the stage with what `select` yields; the number of its rows."""
+    offered = [name for name, _ in db.columns_of(select)]
+    stage.accept(offered, "its SELECT")
+    return stage.fill(select, offered, key)
+
+
+def fill_from_manifest(
+    db: Postgres,
+    stage: Stage,
+    select: str,
+    key: Sequence[str],
+    extract: ManifestTarget,
+    manifest: Manifest,
+    progress: Progress,
+) -> int:
+    """Fill the stage with a manifest's rows, shaped by `select` where there is one; the number of rows staged.
+
+    DataError when COPY takes another number of rows than the manifest lists. Rows go straight into the stage,
+    unless they are to be shaped or numbered: then they land beside it first, in the types the manifest names.
+    """
+    columns = manifest.columns or _in_the_tables_order(stage, extract, manifest)
+    if select:
+        db.land(stage.landing, dict(zip(columns, manifest.types or ["TEXT"] * len(columns), strict=True)))
+        _copy(db, stage, stage.landing, columns, extract, manifest, progress)
+        return fill_from_tables(db, stage, select, key)
+    stage.accept(columns, f"the manifest {extract.url}")
+    if stage.surrogate is None:
+        return _copy(db, stage, stage.name, columns, extract, manifest, progress)
+    db.land(stage.landing, {name: stage.columns[name] for name in columns})
+    _copy(db, stage, stage.landing, columns, extract, manifest, progress)
+    return stage.fill(f"SELECT * FROM {stage.landing}", columns, key)
+
+
+def _in_the_tables_order(stage: Stage, extract: ManifestTarget, manifest: Manifest) -> tuple[str, ...]:
+    """The columns of an extract that names none: the table's own, and as many."""
+    if manifest.width != len(stage.columns) and manifest.rows:
+        raise DataError(
+            f"{stage.definition.name}: the table has {len(stage.columns)} columns, the rows of {extract.url} have "
+            f"{manifest.width}; write them in the table's order: {', '.join(stage.columns)}"
+        )
+    return tuple(stage.columns)
+
+
+def _copy(
+    db: Postgres,
+    stage: Stage,
+    table: str,
+    columns: Sequence[str],
+    extract: ManifestTarget,
+    manifest: Manifest,
+    progress: Progress,
+) -> int:
+    target = stage.definition.name
+    parts: list[Callable[[], Part]] = [functools.partial(extract.open_part, part, manifest) for part in manifest.parts]
+    try:
+        rows = db.copy(table, columns, parts, manifest.null, progress.add)
+    except DataError as error:
+        raise DataError(f"{target}: a part of {extract.url} cannot be loaded: {error}") from None
+    if rows != manifest.rows:
+        raise DataError(f"{target}: COPY took {rows} rows of {extract.url}, which lists {manifest.rows}")
+    failpoint("load.copied")
+    return rows

@@ -1,0 +1,15 @@
+"""dim_user: the shop's users."""
+
+from etl.load import BaseLoader
+from etl.mirror import MirrorTable
+from tasks.dates import dim_date
+
+
+class LoadUsers(BaseLoader):
+    table = "dim_user"
+    strategy = "upsert"
+    key = ("user_id",)
+    sql = "dim_user.sql"
+
+    def requires(self):
+        return [MirrorTable(table="users", date=self.date), dim_date()]

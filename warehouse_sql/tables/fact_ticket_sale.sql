@@ -1,0 +1,23 @@
+-- One row a sale, as its status is now. Money in US dollars.
+-- redshift: DISTKEY (event_key) SORTKEY (sold_date_key)
+-- postgres: INDEX (sold_date_key)
+-- foreign key: sold_date_key -> public.dim_date (date_key)
+-- foreign key: buyer_key -> public.dim_user (user_key)
+-- foreign key: event_key -> public.dim_event (event_key)
+-- foreign key: venue_key -> public.dim_venue (venue_key)
+CREATE TABLE public.fact_ticket_sale (
+    sale_id       BIGINT         NOT NULL PRIMARY KEY,
+    sold_date_key INTEGER        NOT NULL,
+    buyer_key     BIGINT         NOT NULL,                     -- dim_user; -1: a guest, or an account closed since
+    event_key     BIGINT         NOT NULL,
+    venue_key     BIGINT         NOT NULL,
+    listing_id    BIGINT,                                      -- NULL: sold by the box office
+    status        VARCHAR(40)    NOT NULL,                     -- paid, refunded, cancelled
+    tickets       INTEGER        NOT NULL,
+    unit_price    DECIMAL(10,2)  NOT NULL,
+    gross         DECIMAL(16,2)  NOT NULL,                     -- tickets * unit_price
+    fee           DECIMAL(10,2)  NOT NULL,
+    discount      DECIMAL(10,2)  NOT NULL,
+    note          VARCHAR(65535),
+    sold_at       TIMESTAMP      NOT NULL                      -- UTC
+);
