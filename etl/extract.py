@@ -42,6 +42,8 @@ class BaseExtractor(EtlTask):
 
     def run(self) -> None:
         self.check_date()
+        # Luigi keeps one instance a task, and a retry must not count the first attempt's losses again.
+        self.__dict__.pop("findings", None)
         self.output().write(self.batches(), self.findings, Progress(self.task_key(), self))
 
     @functools.cached_property
@@ -73,7 +75,7 @@ def text(value: Any) -> str | None:
     if isinstance(value, decimal.Decimal):
         return f"{value:f}"
     if isinstance(value, float):
-        return repr(value)
+        return repr(float(value))  # numpy's own repr is np.float64(1.5)
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ")
     if isinstance(value, datetime.date | datetime.time):

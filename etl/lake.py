@@ -68,21 +68,27 @@ class Bucket:
         except _Absent:
             return None
 
-    def open(self, key: str) -> BinaryIO:
-        """The object as a stream that is read once, front to back."""
+    def open(self, key: str, etag: str | None = None) -> BinaryIO:
+        """The object as a stream that is read once, front to back; with `etag`, that version of it or LakeError."""
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
         try:
             with self._explained(key):
-                return self._s3.get_object(Bucket=self.name, Key=self.prefix + key)["Body"]
+                answer = self._s3.get_object(Bucket=self.name, Key=self.prefix + key, **condition)
         except _Absent:
             raise LakeError(f"{self.url(key)}: not there any more; extract it again") from None
+        except _Present:
+            raise LakeError(f"{self.url(key)}: replaced since it was listed (etag {etag}); run again") from None
+        # A server may ignore If-Match.
+        if etag and answer["ETag"].strip('"') != etag:
+            answer["Body"].close()
+            raise LakeError(
+                f"{self.url(key)}: replaced since it was listed (etag {etag}, now {answer['ETag']}); run again"
+            )
+        return answer["Body"]
 
     def read(self, key: str) -> bytes:
         with contextlib.closing(self.open(key)) as body, self._explained(key):
             return body.read()
-
-    def put(self, key: str, body: bytes) -> None:
-        with self._explained(key):
-            self._s3.put_object(Bucket=self.name, Key=self.prefix + key, Body=body)
 
     def put_new(self, key: str, body: bytes) -> bool:
         """Write the object unless it exists; False when it did.
@@ -115,11 +121,17 @@ class Bucket:
 
     def abort_uploads(self, prefix: str) -> None:
         """Abandon every unfinished multipart upload below the prefix: what a killed process leaves."""
-        with self._explained(prefix), contextlib.suppress(self._s3.exceptions.NoSuchUpload):
-            # rclone's S3 server answers NoSuchUpload when there is none.
-            listing = self._s3.list_multipart_uploads(Bucket=self.name, Prefix=self.prefix + prefix)
-            for upload in listing.get("Uploads") or ():
-                self._s3.abort_multipart_upload(Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"])
+        absent = self._s3.exceptions.NoSuchUpload
+        # rclone's S3 server answers NoSuchUpload when there is none.
+        with self._explained(prefix), contextlib.suppress(absent):
+            pages = self._s3.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=self.name, Prefix=self.prefix + prefix):
+                for upload in page.get("Uploads", ()):
+                    # Its own attempt may end it meanwhile.
+                    with contextlib.suppress(absent):
+                        self._s3.abort_multipart_upload(
+                            Bucket=self.name, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
 
     @property
     def _s3(self) -> Any:
@@ -136,7 +148,7 @@ class Bucket:
             if code in ("412", "PreconditionFailed", "ConditionalRequestConflict"):
                 raise _Present from None
             raise LakeError(f"{self.url(key)}: {_advice(code, self._store)}") from None
-        except (botocore.exceptions.BotoCoreError, botocore.exceptions.HTTPClientError) as error:
+        except botocore.exceptions.BotoCoreError as error:
             raise LakeError(f"{self.url(key)}: {error}") from None
 
 
@@ -168,6 +180,9 @@ class Upload:
 
     def write(self, data: Any) -> int:
         data = memoryview(data).cast("B")
+        if self.closed:
+            # A compressor flushes what it holds when it is destroyed, and must not begin an aborted upload again.
+            return len(data)
         self._digest.update(data)
         self.size += len(data)
         self._pending += data
@@ -181,6 +196,7 @@ class Upload:
     def close(self) -> None:
         if self.closed:
             return
+        failpoint("upload.before_close")
         with self._bucket._explained(self._key):
             if self._upload is None:
                 self._bucket._s3.put_object(**self._where, Body=bytes(self._pending))
@@ -191,6 +207,7 @@ class Upload:
                     **self._where, UploadId=self._upload, MultipartUpload={"Parts": self._pieces}
                 )
         self.closed = True
+        failpoint("upload.after_close")
 
     def abort(self) -> None:
         """Leave nothing behind; safe to call at any time, and best effort when the server is gone."""

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import luigi
@@ -14,7 +14,7 @@ from etl.errors import ConfigError, DataError, WarehouseError
 from etl.extract import BaseExtractor
 from etl.failpoint import failpoint
 from etl.manifest import Manifest, ManifestTarget
-from etl.marker import MarkerTarget
+from etl.marker import MarkerTarget, loaded
 from etl.progress import Progress
 from etl.run import code_version, run_id
 from etl.staging import fill_from_manifest, fill_from_tables
@@ -23,7 +23,7 @@ from etl.task import EtlTask
 from etl.warehouse import control
 from etl.warehouse.definition import Definition, read_definition, read_sql
 from etl.warehouse.publish import STRATEGIES, Counts, publish
-from etl.warehouse.stage import Stage
+from etl.warehouse.stage import Stage, drop_stages
 
 logger = logging.getLogger("luigi-interface.etl")
 
@@ -69,9 +69,9 @@ class BaseLoader(EtlTask):
     @classmethod
     def bulk_complete(cls, parameter_tuples: Iterable[Any]) -> list[Any]:
         """Those whose marker is there, asked in one query: what a range of days wants to know."""
-        keys = {parameters: cls._with(parameters).task_key() for parameters in parameter_tuples}
-        done = control.loaded(warehouse.shared(), keys.values()) if keys else set()
-        return [parameters for parameters, key in keys.items() if key in done]
+        keys = [(parameters, _task(cls, parameters).task_key()) for parameters in parameter_tuples]
+        done = loaded(key for _, key in keys)
+        return [parameters for parameters, key in keys if key in done]
 
     def deps(self) -> list[luigi.Task]:
         deps = super().deps()
@@ -94,8 +94,7 @@ class BaseLoader(EtlTask):
                     self._load(db, extract, began)
             except warehouse.CommitUnknown:
                 self._settle(db)
-            db.analyze(self.schema, self.table)
-            sweep(db)
+            self._tidy(db)
 
     def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
         """What the table should be; a kind of loader whose table is derived from something else says so here."""
@@ -118,7 +117,10 @@ class BaseLoader(EtlTask):
             failpoint("load.staged")
             keep = self._keeps_the_old(db, stage, receipt.rows_staged)
             stage.add_unknown_member()
-            stage.audit([stage.key] if self.strategy == "partition" else [self.key or stage.key, stage.key])
+            if self.strategy == "partition":
+                stage.audit([stage.key], filled=self.key)
+            else:
+                stage.audit([self._key(stage), stage.key])
             with db.transaction():
                 failpoint("publish.before")
                 counts = stage.unchanged() if keep else publish(db, stage, self.strategy, self._key(stage), self.date)
@@ -171,6 +173,14 @@ class BaseLoader(EtlTask):
         if extract:
             control.expect(db, extract.url, self._consumers_of_the_extract())
 
+    def _tidy(self, db: warehouse.Postgres) -> None:
+        """What a committed load does for its successors; it is done, so what fails here is a warning."""
+        try:
+            db.analyze(self.schema, self.table)
+            sweep(db)
+        except WarehouseError as error:
+            logger.warning(f"{self.target}: loaded, but: {error}")
+
     def _key(self, stage: Stage) -> tuple[str, ...]:
         return self.key or stage.key
 
@@ -200,6 +210,7 @@ class BaseLoader(EtlTask):
         """After a COMMIT without an answer, the marker says what became of it."""
         db.reconnect()
         with db.locked(self.target):
+            drop_stages(db, self.target)
             if not control.is_loaded(db, self.task_key()):
                 raise WarehouseError(
                     f"{self.target}: the connection was lost during COMMIT, and nothing was published; run again"
@@ -213,6 +224,8 @@ class BaseLoader(EtlTask):
             raise ConfigError(f"{name}: strategy = {self.strategy!r}; write one of {', '.join(STRATEGIES)}")
         if self.strategy != "replace" and not self.key:
             raise ConfigError(f"{name}: strategy {self.strategy} needs a `key`")
+        if self.strategy == "partition" and len(self.key) > 1:
+            raise ConfigError(f"{name}: strategy partition takes one column as `key`, not {len(self.key)}")
         if self.on_empty not in ON_EMPTY:
             raise ConfigError(f"{name}: on_empty = {self.on_empty!r}; write one of {', '.join(ON_EMPTY)}")
 
@@ -227,8 +240,9 @@ class BaseLoader(EtlTask):
                 f"at the warehouse; free some space, then run again"
             )
 
-    @classmethod
-    def _with(cls, parameters: Any) -> "BaseLoader":
-        if isinstance(parameters, dict):
-            return cls(**parameters)
-        return cls(*parameters) if isinstance(parameters, list | tuple) else cls(date=parameters)
+
+def _task(cls: Callable[..., BaseLoader], parameters: Any) -> BaseLoader:
+    """A task of `bulk_complete`'s; luigi's ranges give the class as a partial, with parameters of its own."""
+    if isinstance(parameters, dict):
+        return cls(**parameters)
+    return cls(*parameters) if isinstance(parameters, list | tuple) else cls(date=parameters)

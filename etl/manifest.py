@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from etl import config, parts
-from etl.errors import DataError, LakeError
+from etl.errors import ConfigError, DataError, LakeError
 from etl.failpoint import failpoint
 from etl.findings import Findings
 from etl.lake import Bucket, Upload
@@ -106,12 +106,12 @@ class Manifest:
                 ),
                 **meta | {"columns": meta["columns"] and tuple(meta["columns"]), "types": tuple(meta["types"])},
             )
-        except (ValueError, KeyError, TypeError) as error:
+            rows, said = manifest.rows, document["meta"]["rows"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LakeError(f"{where}: not a manifest of ours ({error!r}); delete it and extract again") from None
-        if manifest.rows != document["meta"]["rows"]:
+        if rows != said:
             raise LakeError(
-                f"{where}: its parts hold {manifest.rows} rows, itself it says {document['meta']['rows']}; "
-                f"it was altered, delete it and extract again"
+                f"{where}: its parts hold {rows} rows, itself it says {said}; it was altered, delete it and extract again"
             )
         urls = [part.url for part in manifest.parts]
         if len(set(urls)) != len(urls):
@@ -166,16 +166,19 @@ class ManifestTarget(luigi.Target):
         try:
             for batch in _record_batches(batches):
                 writer.write(batch)
-            writer.finish()
+            manifest = writer.finish(started, self._date)
+            _check_count(self.folder, manifest)
         except BaseException:
             writer.abort()
             raise
-        manifest = writer.manifest(started, self._date)
-        _check_count(self.folder, manifest)
         failpoint("manifest.before")
+        # Should this fail without an answer, the manifest may be there all the same: its parts stay.
         if not bucket.put_new(self.key, manifest.to_json()):
-            bucket.delete(bucket.key(part.url) for part in manifest.parts)
-            return self.manifest()
+            published = self.manifest()
+            # A request whose answer was lost is sent again, and then finds what it wrote itself.
+            if published.parts != manifest.parts:
+                writer.abort()
+            return published
         failpoint("manifest.after")
         return manifest
 
@@ -284,10 +287,11 @@ class _Writer:
     def __init__(self, bucket: Bucket, folder: str, columns: tuple[str, ...], findings: Findings, progress: Progress):
         settings = config.lake()
         if settings.compression not in parts.SUFFIX:
-            raise DataError(f"[lake] compression = {settings.compression}: write one of {', '.join(parts.SUFFIX)}")
+            raise ConfigError(f"[lake] compression = {settings.compression}: write one of {', '.join(parts.SUFFIX)}")
         self._bucket, self._columns, self._findings, self._progress = bucket, columns, findings, progress
         self._compression = settings.compression
         self._limit = settings.part_mb * 1024 * 1024
+        self._folder = folder
         self._prefix = f"{folder}/{run_id()}-{secrets.token_hex(3)}/part-"
         self._token = parts.NULL
         self._schema: pa.Schema | None = None
@@ -318,22 +322,22 @@ class _Writer:
         if self._upload.size >= self._limit:
             self._close_part()
 
-    def finish(self) -> None:
-        self._close_part()
-
     def abort(self) -> None:
+        """Leave nothing of this attempt in the lake."""
         if self._upload is not None:
             self._upload.abort()
         # A lake that is gone cannot be tidied; the next attempt does it, and the reason of this failure matters more.
         with contextlib.suppress(LakeError):
-            self._bucket.delete(self._bucket.key(part.url) for part in self._parts)
+            self._bucket.abort_uploads(self._prefix)
+            self._bucket.delete(found.key for found in self._bucket.list(self._prefix))
 
-    def manifest(self, started: str, date: str | None) -> Manifest:
+    def finish(self, started: str, date: str | None) -> Manifest:
+        self._close_part()
         names = tuple(self._schema.names) if self._schema else self._columns
         return Manifest(
             parts=tuple(self._parts),
             width=len(names),
-            columns=None if _anonymous(names) else names,
+            columns=names if self._columns or not _anonymous(names) else None,
             types=tuple(self._types),
             null=self._token,
             compression=self._compression,

@@ -1,5 +1,7 @@
 """The marker: the target of work in the warehouse. It exists when the work's rows do."""
 
+from collections.abc import Iterable
+
 import luigi
 
 from etl import warehouse
@@ -14,13 +16,20 @@ class MarkerTarget(luigi.Target):
         self.key = key
 
     def exists(self) -> bool:
-        """Asked over the process's one shared connection, because a run asks it for each of its tasks."""
-        db = warehouse.shared()
-        try:
-            return control.is_loaded(db, self.key)
-        except WarehouseError:
-            if not db.closed:
-                raise
-            # The server was restarted since the last question.
-            db.reconnect()
-            return control.is_loaded(db, self.key)
+        return bool(loaded([self.key]))
+
+
+def loaded(keys: Iterable[str]) -> set[str]:
+    """Those of the keys whose work is done.
+
+    Asked over the process's one shared connection, because a run asks it for each of its tasks.
+    """
+    keys, db = list(keys), warehouse.shared()
+    try:
+        return control.loaded(db, keys)
+    except WarehouseError:
+        if not db.closed:
+            raise
+        # The server was restarted since the last question.
+        db.reconnect()
+        return control.loaded(db, keys)

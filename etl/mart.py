@@ -1,6 +1,7 @@
 """Mart: a table for people, computed from facts and dimensions inside the warehouse."""
 
 from etl import warehouse
+from etl.errors import DataError, WarehouseError
 from etl.load import BaseLoader
 from etl.manifest import Manifest
 from etl.warehouse.definition import Definition, read_sql
@@ -20,6 +21,25 @@ class Mart(BaseLoader):
         return read_sql("marts", f"{self.table}.sql")
 
     def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
-        listed = [f"{quote(name)} {kind}" for name, kind in db.columns_of(self._select(""))]
+        try:
+            columns = dict(db.columns_of(self._select("")))
+        except WarehouseError as error:
+            raise WarehouseError(f"{self.target}: {error}") from None
+        listed = [f"{quote(name)} {kind}" for name, kind in columns.items()]
+        self._check_columns(db, columns)
         key = [f"PRIMARY KEY ({', '.join(map(quote, self.key))})"] if self.key else []
         return Definition(self.schema, self.table, f"({', '.join(listed + key)})")
+
+    def _check_columns(self, db: warehouse.Postgres, columns: dict[str, str]) -> None:
+        """A SELECT that was changed must not be cast into the table of the old one: that might round, or fail late."""
+        there = db.columns(self.schema, self.table)
+        changes = [f"DROP COLUMN {quote(name)}" for name in there if name not in columns]
+        changes += [f"ADD COLUMN {quote(name)} {kind}" for name, kind in columns.items() if name not in there]
+        changes += [
+            f"ALTER COLUMN {quote(name)} TYPE {kind}" for name, kind in columns.items() if there.get(name, kind) != kind
+        ]
+        if there and changes:
+            raise DataError(
+                f"{self.target}: its SELECT has other columns than the table; to follow it, "
+                f"ALTER TABLE {self.target} {', '.join(changes)}"
+            )

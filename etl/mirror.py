@@ -35,10 +35,11 @@ class MirrorTable(BaseLoader):
 
     def _add_new_columns(self, db: warehouse.Postgres, columns: dict[str, str]) -> None:
         there = db.columns(self.schema, self.table)
-        for name in [name for name in columns if there and name not in there]:
-            db.execute(f"ALTER TABLE raw.{quote(self.table)} ADD COLUMN {quote(name)} {columns[name]}")
         if gone := [name for name in there if name not in columns]:
+            drops = ", ".join(f"DROP COLUMN {quote(name)}" for name in gone)
             raise DataError(
                 f"{self.target}: the source has no column {', '.join(gone)} any more; "
-                f"ALTER TABLE {self.target} DROP COLUMN {quote(gone[0])}, or bring it back"
+                f"ALTER TABLE {self.target} {drops}, or bring it back"
             )
+        for name in [name for name in columns if there and name not in there]:
+            db.execute(f"ALTER TABLE {self.schema}.{quote(self.table)} ADD COLUMN {quote(name)} {columns[name]}")

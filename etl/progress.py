@@ -1,19 +1,16 @@
 """Progress of long work: to the person who watches, to luigid, and to the log.
 
-A task counts rows and bytes; `Progress` passes them on at most twice a second to whoever listens (a pipe that
-`etl run` reads when its output is a terminal, luigid's status line) and writes a plain line to the log now and then.
+A task counts rows and bytes; `Progress` passes them on at most twice a second to whoever listens (the command that
+started the run, luigid's status line) and writes a plain line to the log now and then.
 """
 
-import json
 import logging
-import os
 import time
 from typing import Any
 
-logger = logging.getLogger("luigi-interface.etl")
+from etl import events
 
-# The file descriptor of the pipe to a watching terminal; workers are forked and so inherit it.
-PIPE = "ETL_PROGRESS_FD"
+logger = logging.getLogger("luigi-interface.etl")
 
 _EVERY = 0.5
 _LOG_EVERY = 15.0
@@ -41,23 +38,14 @@ class Progress:
 
     def __str__(self) -> str:
         of = f" of {self.total:,}" if self.total else ""
-        seconds = time.monotonic() - self._began
-        return f"{self.verb} {self.rows:,}{of} rows, {self.bytes / 1e6:,.1f} MB in {seconds:.1f} s"
+        size = f", {self.bytes / 1e6:,.1f} MB" if self.bytes else ""
+        return f"{self.verb} {self.rows:,}{of} rows{size} in {time.monotonic() - self._began:.1f} s"
 
     def _tell(self) -> None:
-        send({"task": self.name, "verb": self.verb, "rows": self.rows, "bytes": self.bytes, "total": self.total})
+        name = events.name_of(self._task) if self._task else self.name
+        events.send(task=name, verb=self.verb, rows=self.rows, bytes=self.bytes, total=self.total)
         # Luigi gives a task these methods only while a worker runs it, and they are None otherwise.
         if getattr(self._task, "set_status_message", None):
             self._task.set_status_message(str(self))
             if self.total:
                 self._task.set_progress_percentage(min(100, 100 * self.rows // self.total))
-
-
-def send(event: dict[str, Any]) -> None:
-    """One line to the watching terminal, if there is one. Short enough that the pipe keeps it whole."""
-    if descriptor := os.environ.get(PIPE):
-        try:
-            os.write(int(descriptor), json.dumps(event).encode() + b"\n")
-        except OSError:
-            # The terminal went away; the night goes on.
-            del os.environ[PIPE]

@@ -1,9 +1,10 @@
 """Staging: rows come into a stage, from a manifest, from tables of the warehouse, or from both by a SELECT."""
 
+import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-from etl.errors import DataError
+from etl.errors import DataError, EtlError
 from etl.failpoint import failpoint
 from etl.manifest import Manifest, ManifestTarget
 from etl.progress import Progress
@@ -13,9 +14,11 @@ from etl.warehouse.stage import Stage
 
 def fill_from_tables(db: Postgres, stage: Stage, select: str, key: Sequence[str]) -> int:
     """Fill the stage with what `select` yields; the number of its rows."""
-    offered = [name for name, _ in db.columns_of(select)]
+    with _named(stage):
+        offered = [name for name, _ in db.columns_of(select)]
     stage.accept(offered, "its SELECT")
-    return stage.fill(select, offered, key)
+    with _named(stage):
+        return stage.fill(select, offered, key)
 
 
 def fill_from_manifest(
@@ -64,13 +67,21 @@ def _copy(
     manifest: Manifest,
     progress: Progress,
 ) -> int:
-    target = stage.definition.name
-    parts: list[Callable[[], Part]] = [functools.partial(extract.open_part, part, manifest) for part in manifest.parts]
-    try:
+    parts: dict[str, Callable[[], Part]] = {
+        part.url: functools.partial(extract.open_part, part, manifest) for part in manifest.parts
+    }
+    with _named(stage):
         rows = db.copy(table, columns, parts, manifest.null, progress.add)
-    except DataError as error:
-        raise DataError(f"{target}: a part of {extract.url} cannot be loaded: {error}") from None
     if rows != manifest.rows:
-        raise DataError(f"{target}: COPY took {rows} rows of {extract.url}, which lists {manifest.rows}")
+        raise DataError(f"{stage.definition.name}: COPY took {rows} rows of {extract.url}, which lists {manifest.rows}")
     failpoint("load.copied")
     return rows
+
+
+@contextlib.contextmanager
+def _named(stage: Stage) -> Iterator[None]:
+    """What the server or the lake refuses is said of the table that it was meant for."""
+    try:
+        yield
+    except EtlError as error:
+        raise type(error)(f"{stage.definition.name}: {error}") from None

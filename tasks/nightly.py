@@ -2,7 +2,7 @@
 
 import luigi
 
-# from tasks.campaigns import LoadCampaignEmails
+from tasks.campaigns import LoadCampaignEmails
 from tasks.dates import dim_date
 from tasks.events import LoadEvents, LoadVenues
 from tasks.experiments import ExperimentResults, LoadAssignments, LoadExperimentDays, LoadExperiments
@@ -25,6 +25,6 @@ class Nightly(luigi.WrapperTask):
         yield LoadExperimentDays(date=self.date)
         yield LoadAssignments(date=self.date)
         yield LoadSearches(date=self.date)
-        #        yield LoadCampaignEmails(date=self.date)
+        yield LoadCampaignEmails(date=self.date)
         yield DailySales(date=self.date)
         yield ExperimentResults(date=self.date)

@@ -22,7 +22,7 @@ from etl.findings import Findings
 from etl.manifest import ManifestTarget
 from etl.sources import mysql_catalogue
 from etl.sources.mysql import ExtractTable, MySQLExtractor
-from etl.sources.mysql_connection import Address, address, connected
+from etl.sources.mysql_connection import Address, address, begin_snapshot, connected
 from tests.conftest import mysql_cursor
 
 
@@ -426,7 +426,8 @@ def test_a_query_with_two_columns_of_one_name_is_refused(mysql, lake):
 def test_a_value_that_mysql_makes_null_because_it_is_too_large_is_refused(mysql, lake):
     mysql.execute("CREATE TABLE t (id INT)")
     mysql.execute("INSERT INTO t VALUES (1)")
-    mysql.execute("CREATE SQL SECURITY INVOKER VIEW v AS SELECT id, REPEAT('x', @@max_allowed_packet + id) AS v FROM t")
+    ((limit,),) = mysql.query("SELECT @@max_allowed_packet")
+    mysql.execute(f"CREATE SQL SECURITY INVOKER VIEW v AS SELECT REPEAT('x', {limit} + id) AS x FROM t")
     with pytest.raises(SourceError, match=r"\.v: MySQL warns: Result of repeat\(\) was larger than max_allowed_packet"):
         write(ExtractTable(table="v"))
 
@@ -436,6 +437,16 @@ def test_a_division_by_zero_in_a_view_is_null_as_mysql_says(mysql, lake):
     mysql.execute("INSERT INTO t VALUES (0)")
     mysql.execute("CREATE SQL SECURITY INVOKER VIEW v AS SELECT id, 1 / id AS share FROM t")
     assert write(ExtractTable(table="v"))[1] == "0,\\N\n"
+
+
+class ExtractForbidden(MySQLExtractor):
+    sql = "SELECT host FROM mysql.global_priv"
+
+
+def test_a_refused_select_says_what_to_grant(mysql, lake):
+    user = urlsplit(mysql.url).username
+    with pytest.raises(SourceError, match=rf"ExtractForbidden: {user} may not read it .*global_priv.*; GRANT SELECT"):
+        write(ExtractForbidden())
 
 
 class ExtractNothing(MySQLExtractor):
@@ -457,6 +468,16 @@ def test_rows_written_after_the_snapshot_began_are_not_read(mysql, lake):
     mysql.execute("DELETE FROM t WHERE id = 1000")
     assert [row["id"] for batch in batches for row in batch.to_pylist()] == list(range(1, 1001))
     assert task.findings.counted == 1000
+
+
+def test_the_snapshot_begins_before_anything_is_read(mysql):
+    mysql.execute("CREATE TABLE t (id INT PRIMARY KEY)")
+    with connected(address()) as connection, connection.cursor() as cursor:
+        begin_snapshot(connection)
+        for number in range(2):
+            mysql.execute(f"INSERT INTO t VALUES ({number})")
+            cursor.execute("SELECT COUNT(*) FROM t")
+            assert cursor.fetchone() == (b"0",)
 
 
 def test_batches_are_small_where_values_are_large(mysql, lake):

@@ -298,6 +298,13 @@ def test_clients_that_took_no_part_have_no_row(redis):
     assert [row["client_id"] for row in read(SixpackAssignmentExtractor())] == ["u1"]
 
 
+def test_an_alternative_that_was_named_twice_is_one(redis):
+    experiment(redis, "x", alternatives=("a", "a", "b"))
+    participate(redis, "x", "u0", "a", "2014-01-01")
+    assert [row["participants"] for row in read(SixpackExtractor())] == [1]
+    assert [row["client_id"] for row in read(SixpackAssignmentExtractor())] == ["u0"]
+
+
 def test_a_bit_that_no_client_has_is_a_loss(redis):
     experiment(redis, "x")
     offset = participate(redis, "x", "u0", "a", "2014-01-01")

@@ -28,7 +28,7 @@ _PAGE = 1000  # keys of a pipeline, and the elements of a key above which it is 
 _PIPELINE_BYTES = 8 << 20
 _ELEMENT_BYTES = 100  # only STRLEN tells bytes; of the other types Redis tells the number of elements
 _BATCH_ROWS = 10_000
-_BATCH_BYTES = 16 << 20
+_BATCH_BYTES = 4 << 20
 
 _SIZE = {"string": "STRLEN", "hash": "HLEN", "list": "LLEN", "set": "SCARD", "zset": "ZCARD", "stream": "XLEN"}
 _WHOLE: dict[str, Command] = {
@@ -311,7 +311,7 @@ def _groups(found: list[tuple[Key, int]]) -> Iterator[list[tuple[Key, int]]]:
 
 def _hyperloglogs(server: redis.Redis, held: dict[Key, Any]) -> dict[Key, int]:
     """PFCOUNT of the strings that begin like a HyperLogLog; those that only look like one are left out."""
-    likely = [key for key, reply in held.items() if key.type == "string" and (reply or b"")[:4] == b"HYLL"]
+    likely = [key for key, reply in held.items() if isinstance(reply, bytes) and reply[:4] == b"HYLL"]
     counts = ask(server, [("PFCOUNT", key.name) for key in likely], mixed=True)
     return {key: count for key, count in zip(likely, counts, strict=True) if isinstance(count, int)}
 

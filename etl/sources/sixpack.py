@@ -8,6 +8,7 @@ experiment is (experiment, created_at). Numbers of past days can change (clients
 reset): read a window of days again, and keep in the warehouse what has disappeared here.
 """
 
+import functools
 import math
 import re
 from array import array
@@ -59,11 +60,11 @@ class _SixpackExtractor(RedisExtractor):
         raise NotImplementedError
 
     def _names(self, server: redis.Redis) -> list[bytes]:
-        names = ask(server, [("SMEMBERS", _key("e"))])[0]
+        names = ask(server, [("SMEMBERS", self._key(b"e"))])[0]
         if not names:
             raise MissingData(
-                f"redis {address(server)}: {as_text(_key('e'))} is not there, so Sixpack knows no experiment; mend the "
-                f"database number in [redis] url or [sixpack] prefix, or leave {self.get_task_family()} out"
+                f"redis {address(server)}: {as_text(self._key(b'e'))} is not there, so Sixpack knows no experiment; "
+                f"mend the database number in [redis] url or [sixpack] prefix, or leave {self.get_task_family()} out"
             )
         return sorted(names)
 
@@ -80,13 +81,15 @@ class _SixpackExtractor(RedisExtractor):
                 continue
             said = dict(zip(flat[::2], flat[1::2], strict=True))
             created_at = self._created_at(name, said.get(b"created_at"))
-            found.append(Experiment(name, created_at, said, alternatives, sorted(kpis), winner))
+            # Sixpack does not mind an alternative that is named twice; its key is one.
+            once = list(dict.fromkeys(alternatives))
+            found.append(Experiment(name, created_at, said, once, sorted(kpis), winner))
         return found
 
     def _descriptions(self, server: redis.Redis, names: list[bytes]) -> Iterator[list[Any]]:
         commands = [
             command
-            for key in (_key("e", name) for name in names)
+            for key in (self._key(b"e", name) for name in names)
             for command in (
                 ("HGETALL", key),
                 ("LRANGE", key + b":alternatives", 0, -1),
@@ -103,6 +106,18 @@ class _SixpackExtractor(RedisExtractor):
         except ValueError:
             self.findings.loss("created_at", "not recorded by Sixpack" if not said else "no date", 1, [as_text(name)])
             return None
+
+    @functools.cached_property
+    def _prefix(self) -> bytes:
+        return config.sixpack().prefix.encode()
+
+    def _key(self, kind: bytes, *names: bytes) -> bytes:
+        return b":".join((self._prefix, kind, *names))
+
+    def _bitmap(self, kind: bytes, scope: bytes, alternative: bytes, day: date) -> bytes:
+        """A conversion's key has `users` where a participation's has nothing."""
+        users = (b"users",) if kind == b"c" else ()
+        return self._key(kind, scope, alternative, *users, day.isoformat().encode())
 
     def _days(self, key: bytes, members: Iterable[bytes]) -> set[date]:
         days = set()
@@ -136,13 +151,17 @@ class SixpackExtractor(_SixpackExtractor):
     def rows_of_experiments(self, server: redis.Redis, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
         first, last = self._window()
         for cells in chunked(self._cells(server, experiments, first, last), _CELLS):
-            counts = iter(ask(server, [("BITCOUNT", key) for cell in cells for key in _counted(*cell)]))
+            counts = iter(ask(server, [("BITCOUNT", key) for cell in cells for key in self._counted(*cell)]))
             for experiment, day, alternative in cells:
                 participants = next(counts)
                 for kpi, _ in experiment.scopes():
                     conversions = next(counts)
                     if participants or conversions:
                         yield day, experiment.name, experiment.created_at, alternative, kpi, participants, conversions
+
+    def _counted(self, experiment: Experiment, day: date, alternative: bytes) -> Iterator[bytes]:
+        yield self._bitmap(b"p", experiment.name, alternative, day)
+        yield from (self._bitmap(b"c", scope, alternative, day) for _, scope in experiment.scopes())
 
     def _window(self) -> tuple[date, date]:
         days = config.sixpack().window_days
@@ -160,7 +179,7 @@ class SixpackExtractor(_SixpackExtractor):
     def _cells(
         self, server: redis.Redis, experiments: list[Experiment], first: date, last: date
     ) -> Iterator[tuple[Experiment, date, bytes]]:
-        keys = [[_key("p", e.name), *(_key("c", scope) for _, scope in e.scopes())] for e in experiments]
+        keys = [[self._key(b"p", e.name), *(self._key(b"c", scope) for _, scope in e.scopes())] for e in experiments]
         replies = iter(ask(server, [("SMEMBERS", key + b":days") for some in keys for key in some]))
         for experiment, some in zip(experiments, keys, strict=True):
             days = {day for key in some for day in self._days(key, next(replies)) if first <= day <= last}
@@ -196,7 +215,7 @@ class SixpackExperimentExtractor(_SixpackExtractor):
     }
 
     def rows_of_experiments(self, server: redis.Redis, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
-        keys = [_key("e", e.name) + b"/" + kpi + b":winner" for e in experiments for kpi in e.kpis]
+        keys = [self._key(b"e", e.name) + b"/" + kpi + b":winner" for e in experiments for kpi in e.kpis]
         winners = iter(ask(server, [("GET", key) for key in keys]))
         for e in experiments:
             kpi_winners = {kpi: winner for kpi in e.kpis if (winner := next(winners)) is not None}
@@ -267,9 +286,9 @@ class SixpackAssignmentExtractor(_SixpackExtractor):
     def _assignments(self, server: redis.Redis, experiment: Experiment) -> Iterator[tuple[Any, ...]]:
         # Sixpack gives a client its id, then records its choice, then its conversion. Read in the opposite order,
         # every conversion meets its choice and every bit its client, however many arrive meanwhile.
-        converted = self._first_days(server, experiment, "c", experiment.scopes())
-        joined = self._first_days(server, experiment, "p", [(None, experiment.name)])
-        excluded = ask(server, [("GET", _key("e", experiment.name) + b":excluded")])[0] or b""
+        converted = self._first_days(server, experiment, b"c", experiment.scopes())
+        joined = self._first_days(server, experiment, b"p", [(None, experiment.name)])
+        excluded = ask(server, [("GET", self._key(b"e", experiment.name) + b":excluded")])[0] or b""
         size = max(len(excluded) * 8, *map(len, converted.values()), *map(len, joined.values()))
         for firsts in (*converted.values(), *joined.values()):
             _reach(firsts, size)
@@ -277,9 +296,7 @@ class SixpackAssignmentExtractor(_SixpackExtractor):
         for low in range(0, size, _CLIENTS):
             clients = self._clients(server, experiment, low)
             for offset in range(low, min(low + _CLIENTS, size)):
-                outside = (
-                    bool(excluded[offset >> 3 : (offset >> 3) + 1]) and offset & 7 in _PLACES[excluded[offset >> 3]]
-                )
+                outside = _is_set(excluded, offset)
                 given: list[bytes | None] = [
                     alternative
                     for alternative in experiment.alternatives
@@ -310,14 +327,14 @@ class SixpackAssignmentExtractor(_SixpackExtractor):
                     )
 
     def _first_days(
-        self, server: redis.Redis, experiment: Experiment, kind: str, scopes: list[tuple[bytes | None, bytes]]
+        self, server: redis.Redis, experiment: Experiment, kind: bytes, scopes: list[tuple[bytes | None, bytes]]
     ) -> dict[tuple[bytes | None, bytes], "array[int]"]:
         """For each scope and alternative: by bit, the ordinal of the first day on which it is set, or 0."""
-        days = ask(server, [("SMEMBERS", _key(kind, scope) + b":days") for _, scope in scopes])
+        days = ask(server, [("SMEMBERS", self._key(kind, scope) + b":days") for _, scope in scopes])
         bitmaps = [
-            (day, (kpi, alternative), _bitmap(kind, scope, alternative, day))
+            (day, (kpi, alternative), self._bitmap(kind, scope, alternative, day))
             for (kpi, scope), members in zip(scopes, days, strict=True)
-            for day in self._days(_key(kind, scope), members)
+            for day in self._days(self._key(kind, scope), members)
             for alternative in experiment.alternatives
         ]
         firsts = {(kpi, alternative): array("I") for kpi, _ in scopes for alternative in experiment.alternatives}
@@ -331,7 +348,7 @@ class SixpackAssignmentExtractor(_SixpackExtractor):
 
     def _clients(self, server: redis.Redis, experiment: Experiment, low: int) -> dict[int, bytes]:
         """The clients of the bits from `low` on. A page by score, not by rank: ids that are removed shift nothing."""
-        users = _key("e", experiment.name) + b":users"
+        users = self._key(b"e", experiment.name) + b":users"
         reply = ask(server, [("ZRANGEBYSCORE", users, low, f"({low + _CLIENTS}", "WITHSCORES")])[0]
         clients = {int(float(score)): client for client, score in zip(reply[::2], reply[1::2], strict=True)}
         if twice := len(reply) // 2 - len(clients):
@@ -347,20 +364,8 @@ def offsets(bitmap: bytes) -> Iterator[int]:
                 yield number * 8 + place
 
 
-def _key(*names: str | bytes) -> bytes:
-    whole = (config.sixpack().prefix, *names)
-    return b":".join(name.encode() if isinstance(name, str) else name for name in whole)
-
-
-def _bitmap(kind: str, scope: bytes, alternative: bytes, day: date) -> bytes:
-    """A conversion's key has `users` where a participation's has nothing."""
-    users = (b"users",) if kind == "c" else ()
-    return _key(kind, scope, alternative, *users, day.isoformat())
-
-
-def _counted(experiment: Experiment, day: date, alternative: bytes) -> Iterator[bytes]:
-    yield _bitmap("p", experiment.name, alternative, day)
-    yield from (_bitmap("c", scope, alternative, day) for _, scope in experiment.scopes())
+def _is_set(bitmap: bytes, offset: int) -> bool:
+    return offset >> 3 < len(bitmap) and bool(bitmap[offset >> 3] & 0x80 >> (offset & 7))
 
 
 def _reach(firsts: "array[int]", size: int) -> None:

@@ -157,10 +157,9 @@ class Server:
             try:
                 self._wait()
             except EtlError:
-                # Between our choosing a port and listening on it somebody else may have taken it.
-                lost_the_port = not self.running() and ports.taken(self.port)
                 self.stop()
-                if not lost_the_port:
+                # Between our choosing a port and listening on it somebody else may have taken it.
+                if not ports.taken(self.port):
                     raise
             else:
                 return

@@ -55,9 +55,10 @@ def is_loaded(db: Postgres, key: str) -> bool:
 
 def loaded(db: Postgres, keys: Iterable[str]) -> set[str]:
     """Those of the keys whose work is in the warehouse; one query."""
-    if not db.exists("etl", "loads"):
+    asked = tuple(keys)
+    if not asked or not db.exists("etl", "loads"):
         return set()
-    return {key for (key,) in db.query("SELECT task_key FROM etl.loads WHERE task_key IN %s", (tuple(keys),))}
+    return {key for (key,) in db.query("SELECT task_key FROM etl.loads WHERE task_key IN %s", (asked,))}
 
 
 def loads_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
@@ -102,8 +103,9 @@ def publish_day(db: Postgres, target: str, business_date: date | None, rows: int
 
 def expect(db: Postgres, manifest: str, keys: Iterable[str]) -> None:
     """Note which loads require an extract, so that it is kept until the last of them has committed."""
-    known = {key for (key,) in db.query("SELECT task_key FROM etl.extracts WHERE manifest = %s", (manifest,))}
-    for key in sorted(set(keys) - known):
+    for key in sorted(set(keys)):
+        # An extract that was swept may have been written again since.
+        db.execute("DELETE FROM etl.extracts WHERE manifest = %s AND task_key = %s", (manifest, key))
         db.execute("INSERT INTO etl.extracts VALUES (%s, %s, NULL)", (manifest, key))
 
 

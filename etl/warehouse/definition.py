@@ -55,7 +55,7 @@ def read_definition(schema: str, table: str, engine: str = "postgres") -> Defini
         raise ConfigError(
             f"{path}: creates {statement[1]}.{statement[2]}, its name and the loader say {schema}.{table}"
         )
-    comments = re.findall(r"^--\s*([\w ]+):\s*(.+?)\s*$", text, re.MULTILINE)
+    comments = re.findall(r"^--[ \t]*([\w ]+):[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
     return Definition(
         schema,
         table,

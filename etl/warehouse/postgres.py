@@ -5,7 +5,7 @@ import queue
 import re
 import shutil
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ import psycopg2.errors
 import psycopg2.extensions
 
 from etl import config
-from etl.errors import DataError, EtlError, Locked, WarehouseError
+from etl.errors import ConfigError, DataError, EtlError, Locked, WarehouseError
 from etl.failpoint import failpoint
 from etl.warehouse.names import literal, quote
 
@@ -60,6 +60,8 @@ class Postgres:
         return bool(self._connection.closed)
 
     def reconnect(self) -> None:
+        """A new session in place of the old one, which ends, and its locks with it."""
+        self.close()
         self._connection = self._connect()
 
     def query(self, sql: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
@@ -75,8 +77,9 @@ class Postgres:
 
     def columns_of(self, sql: str) -> list[tuple[str, str]]:
         """Name and type of what a SELECT yields, without running it."""
-        with self._explained(sql), self._connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM (\n{sql}\n) q LIMIT 0")
+        asked = f"SELECT * FROM (\n{sql}\n) q LIMIT 0"
+        with self._explained(asked), self._connection.cursor() as cursor:
+            cursor.execute(asked)
             described = [(column.name, column.type_code) for column in cursor.description or ()]
         return [(name, self.query("SELECT format_type(%s, NULL)", (oid,))[0][0]) for name, oid in described]
 
@@ -95,8 +98,10 @@ class Postgres:
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute("COMMIT")
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            raise CommitUnknown(f"{self._where()}: connection lost during COMMIT ({_first_line(error)})") from None
+        except psycopg2.Error as error:
+            if self.closed:
+                raise CommitUnknown(f"{self._where()}: connection lost during COMMIT ({_first_line(error)})") from None
+            raise self._explanation(error, "COMMIT") from None
         failpoint("commit.after")
 
     @contextlib.contextmanager
@@ -131,11 +136,11 @@ class Postgres:
         self,
         table: str,
         columns: Sequence[str],
-        parts: Sequence[Callable[[], Part]],
+        parts: Mapping[str, Callable[[], Part]],
         null: str,
         copied: Callable[[int], None],
     ) -> int:
-        """COPY the parts into a table over `[warehouse] copies` connections; returns the server's count of rows.
+        """COPY the named parts into a table over `[warehouse] copies` connections; the server's count of rows.
 
         `copied` hears the rows of each part. The first failure stops the others and is raised.
         """
@@ -143,8 +148,8 @@ class Postgres:
             f"COPY {table} ({', '.join(map(quote, columns))}) FROM STDIN "
             f"WITH (FORMAT csv, NULL {literal(null)}, ENCODING 'UTF8')"
         )
-        waiting: queue.SimpleQueue[Callable[[], Part]] = queue.SimpleQueue()
-        for part in parts:
+        waiting: queue.SimpleQueue[tuple[str, Callable[[], Part]]] = queue.SimpleQueue()
+        for part in parts.items():
             waiting.put(part)
         counts: list[int] = []
         failures: list[BaseException] = []
@@ -152,18 +157,18 @@ class Postgres:
         def work(connection: Any) -> None:
             while not failures:
                 try:
-                    opened = waiting.get_nowait()
+                    name, opened = waiting.get_nowait()
                 except queue.Empty:
                     return
                 try:
-                    rows = self._copy_part(connection, statement, opened())
+                    rows = self._copy_part(connection, statement, name, opened())
                 except BaseException as error:
                     failures.append(error)
                     return
                 counts.append(rows)
                 copied(rows)
 
-        connections = [self._connect() for _ in range(min(self._settings.copies, len(parts)))]
+        connections = [self._connect() for _ in range(min(max(self._settings.copies, 1), len(parts)))]
         threads = [threading.Thread(target=work, args=(connection,), daemon=True) for connection in connections]
         try:
             for thread in threads:
@@ -208,11 +213,15 @@ class Postgres:
         )
 
     def ensure_schema(self, schema: str, readable: bool) -> None:
-        """Create a schema that is not there; `readable` ones are opened to the reader's role."""
-        if not self.query("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)):
-            self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(schema)}")
-        if readable:
-            self._grant(f"USAGE ON SCHEMA {quote(schema)}", "has_schema_privilege(%s, %s, 'USAGE')", schema)
+        """Create a schema that is not there; `readable` ones are opened to the reader's role.
+
+        Under a lock: of two loads that create it or grant at the same time, one would fail.
+        """
+        with self.locked(f"schema {schema}"):
+            if not self.query("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)):
+                self.execute(f"CREATE SCHEMA {quote(schema)}")
+            if readable:
+                self._grant(f"USAGE ON SCHEMA {quote(schema)}", "has_schema_privilege(%s, %s, 'USAGE')", schema)
 
     def allow_reading(self, schema: str, table: str) -> None:
         name = f"{quote(schema)}.{quote(table)}"
@@ -226,9 +235,6 @@ class Postgres:
         listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
         self.execute(f"CREATE UNLOGGED TABLE {stage} ({listed})")
 
-    def nullable(self, stage: str, column: str) -> None:
-        self.execute(f"ALTER TABLE {stage} ALTER COLUMN {quote(column)} DROP NOT NULL")
-
     def without_key(self, schema: str, table: str) -> None:
         """Drop a stage's primary key: the index is built at once after the rows are in, which is faster."""
         for (name,) in self.query(
@@ -241,20 +247,31 @@ class Postgres:
         """Prove a key by building its unique index, which the publication then joins over; False for duplicates."""
         return self._proves_unique(f"CREATE UNIQUE INDEX ON {stage} ({', '.join(map(quote, key))})")
 
-    def add_primary_key(self, stage_table: str, table: str, key: Sequence[str]) -> bool:
-        """Key a stage that is to become `table`; False for duplicates."""
-        constraint = f"CONSTRAINT {quote(table + '_pkey')} PRIMARY KEY ({', '.join(map(quote, key))})"
-        return self._proves_unique(f"ALTER TABLE stage.{quote(stage_table)} ADD {constraint}")
+    def add_key(self, stage: str, key: Sequence[str], primary: bool) -> bool:
+        """Key a stage that is to become a table, for good; False for duplicates."""
+        kind = "PRIMARY KEY" if primary else "UNIQUE"
+        return self._proves_unique(f"ALTER TABLE {stage} ADD {kind} ({', '.join(map(quote, key))})")
 
     def become(self, stage_table: str, schema: str, table: str, hints: Sequence[str]) -> None:
-        """Turn a logged, keyed stage into a table that does not exist yet: indexed, moved and renamed."""
-        stage = f"stage.{quote(stage_table)}"
+        """Turn a logged, keyed stage into a table that does not exist yet: moved, renamed and indexed.
+
+        Constraints get the names that they would have had, had the table been created where it now is.
+        """
+        self.execute(f"ALTER TABLE stage.{quote(stage_table)} SET SCHEMA {quote(schema)}")
+        self.execute(f"ALTER TABLE {quote(schema)}.{quote(stage_table)} RENAME TO {quote(table)}")
+        name = f"{quote(schema)}.{quote(table)}"
+        for old, kind, columns in self.query(
+            "SELECT conname, contype, ARRAY(SELECT attname::text FROM unnest(conkey) WITH ORDINALITY k(attnum, place) "
+            "JOIN pg_attribute a USING (attnum) WHERE a.attrelid = conrelid ORDER BY place) "
+            "FROM pg_constraint WHERE conrelid = to_regclass(%s) AND starts_with(conname, %s)",
+            (name, stage_table[:9]),
+        ):
+            new = _constraint_name(table, kind, columns)
+            self.execute(f"ALTER TABLE {name} RENAME CONSTRAINT {quote(old)} TO {quote(new)}")
         for hint in hints:
             if not hint.upper().startswith("INDEX"):
                 raise DataError(f"{schema}.{table}: '-- postgres: {hint}' is no hint; write INDEX (column, …)")
-            self.execute(f"CREATE {hint[:5]} ON {stage} {hint[5:]}")
-        self.execute(f"ALTER TABLE {stage} SET SCHEMA {quote(schema)}")
-        self.execute(f"ALTER TABLE {quote(schema)}.{quote(stage_table)} RENAME TO {quote(table)}")
+            self.execute(f"CREATE INDEX ON {name} {hint[5:]}")
 
     def analyze(self, schema: str, table: str) -> None:
         self.execute(f"ANALYZE {quote(schema)}.{quote(table)}")
@@ -292,7 +309,13 @@ class Postgres:
                 keepalives_idle=30,
             )
         except psycopg2.OperationalError as error:
-            raise WarehouseError(f"{self._where()}: cannot connect: {_connect_advice(error, settings.url)}") from None
+            raise WarehouseError(f"{self._where()}: cannot connect: {_connect_advice(error)}") from None
+        except psycopg2.ProgrammingError:
+            # Its message would quote a piece of the URL, which may be one of the password.
+            raise ConfigError(
+                "[warehouse] url: cannot be read; write postgresql://user:password@host:port/database, "
+                "and special characters of the password as %XX"
+            ) from None
         connection.autocommit = True
         if connection.server_version >= 140000:
             # A server in the middle of a long statement notices that its client is dead, and frees its locks.
@@ -314,12 +337,14 @@ class Postgres:
         with self._connection.cursor() as cursor:
             cursor.execute("ROLLBACK")
 
-    def _copy_part(self, connection: Any, statement: str, part: Part) -> int:
+    def _copy_part(self, connection: Any, statement: str, name: str, part: Part) -> int:
         try:
             with self._explained(statement, part), connection.cursor() as cursor:
                 cursor.copy_expert(statement, part, size=1 << 17)
                 failpoint("copy.part")
                 return cursor.rowcount
+        except DataError as error:
+            raise DataError(f"{name}, {error}") from None
         finally:
             part.close()
 
@@ -343,12 +368,10 @@ class Postgres:
             raise self._explanation(error, sql) from None
 
     def _explanation(self, error: psycopg2.Error, sql: str) -> EtlError:
-        said = redacted(_first_line(error))
-        if error.diag.context and (
-            where := re.search(r"COPY (\S+), line (\d+)(?:, column (\w+))?", error.diag.context)
-        ):
-            column = f", column {where[3]}" if where[3] else ""
-            return DataError(f"line {where[2]}{column}: {said}")
+        said = _without_values(_first_line(error), error.pgcode or "")
+        copying = re.search(r"^COPY \S+, line (\d+)(, column .+?)?(: |$)", error.diag.context or "", re.MULTILINE)
+        if copying and isinstance(error, psycopg2.DataError | psycopg2.IntegrityError):
+            return DataError(f"line {copying[1]}{copying[2] or ''}: {said}")
         match error:
             case psycopg2.errors.LockNotAvailable():
                 return Locked(f"{self._where()}: {said}")
@@ -359,33 +382,44 @@ class Postgres:
             case psycopg2.errors.QueryCanceled():
                 limit = self._settings.statement_timeout
                 return WarehouseError(f"{self._where()}: {said}; [warehouse] statement_timeout is {limit} s")
-            case psycopg2.OperationalError() | psycopg2.InterfaceError():
+            case psycopg2.OperationalError() | psycopg2.InterfaceError() if (error.pgcode or "57P").startswith("57P"):
                 return WarehouseError(f"{self._where()}: connection lost ({said}); run again when it answers")
             case psycopg2.DataError() | psycopg2.IntegrityError():
                 return DataError(f"{said}")
-        line = f" at: {sql[max(0, int(error.diag.statement_position) - 1) :][:60]!r}" if _position(error) else ""
-        return WarehouseError(f"{said}{line}")
+        near = sql[int(error.diag.statement_position or 0) - 1 :][:60].split() if error.diag.statement_position else []
+        return WarehouseError(f"{said}, near: {' '.join(near)}" if near else f"{self._where()}: {said}")
 
     def _where(self) -> str:
         parts = urlsplit(self._settings.url)
         return f"warehouse {parts.hostname}:{parts.port or 5432}{parts.path}"
 
 
-def redacted(message: str) -> str:
-    """A server's message without the value that it quotes: logs are read by more people than the data is."""
-    return re.sub(r': "(.*)"$', lambda value: f" ({len(value[1])} characters)", message, flags=re.DOTALL)
+_SUFFIXES = {"p": "pkey", "u": "key", "n": "not_null", "c": "check", "f": "fkey", "x": "excl"}
+
+
+def _constraint_name(table: str, kind: str, columns: Sequence[str]) -> str:
+    """As Postgres itself would name it, in its 63 bytes at most."""
+    suffix = f"_{_SUFFIXES[kind]}"
+    stem = "_".join([table, *([] if kind == "p" else columns)])
+    return stem.encode()[: 63 - len(suffix)].decode(errors="ignore") + suffix
+
+
+def _without_values(message: str, code: str) -> str:
+    """A server's message without the value that it quotes: logs are read by more people than the data is.
+
+    Values are quoted by the errors of class 22. Of these, bad COPY text (22P04) is described by columns alone.
+    """
+    if not code.startswith("22") or code == "22P04":
+        return message
+    return re.sub(r'(?<!encoding )"(.*)"', lambda value: f"({len(value[1])} characters)", message, flags=re.DOTALL)
 
 
 def _first_line(error: psycopg2.Error) -> str:
     return (error.diag.message_primary or str(error)).strip().partition("\n")[0]
 
 
-def _position(error: psycopg2.Error) -> bool:
-    return bool(error.diag.statement_position)
-
-
-def _connect_advice(error: Exception, url: str) -> str:
-    said = re.sub(r"^.*?(FATAL|failed):\s*", "", str(error).strip().splitlines()[-1].strip())
+def _connect_advice(error: Exception) -> str:
+    said = re.sub(r"^.*(FATAL|failed):\s*", "", str(error).strip().splitlines()[-1].strip())
     if "password authentication failed" in str(error):
         return f"{said}; mend the password in [warehouse] url"
     if "does not exist" in str(error):

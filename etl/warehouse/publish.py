@@ -43,6 +43,11 @@ def publish(db: Postgres, stage: Stage, strategy: str, key: Sequence[str], day: 
             f"{stage.definition.name}: {before} rows + {counts.inserted} inserted - {counts.deleted} deleted should "
             f"be {before + counts.inserted - counts.deleted}, and are {after}; nothing was published"
         )
+    if strategy == "replace" and after != (staged := stage.rows()):
+        raise DataError(
+            f"{stage.definition.name}: would have {after} rows where {staged} were staged, because rows in it share "
+            f"a key ({', '.join(key)}); delete those that should not be there, nothing was published"
+        )
     return Counts(counts.inserted, counts.updated, counts.deleted, after)
 
 
@@ -85,8 +90,6 @@ def _whole(db: Postgres, target: str, stage: Stage) -> Counts:
 
 
 def _partition(stage: Stage, key: Sequence[str], day: date | None) -> str:
-    if len(key) != 1:
-        raise DataError(f"{stage.definition.name}: strategy partition takes one column as key, it has {len(key)}")
     scope = f"t.{quote(key[0])} IN (SELECT {quote(key[0])} FROM {stage.name})"
     return f"({scope} OR t.{quote(key[0])} = {day:%Y%m%d})" if day and key[0] == "date_key" else scope
 

@@ -38,8 +38,7 @@ class Stage:
 
     def __init__(self, db: Postgres, definition: Definition, run: str):
         self._db, self.definition = db, definition
-        self._family = hashlib.sha256(definition.name.encode()).hexdigest()[:8]
-        self.table = f"{self._family}_{definition.table[:36]}_{run[-8:]}"
+        self.table = f"{_family(definition.name)}{definition.table[:36]}_{run[-8:]}"
         self.name = f"stage.{quote(self.table)}"
         self.landing = f"stage.{quote(self.table + '_in')}"
         self.first = not db.exists(definition.schema, definition.table)
@@ -49,7 +48,7 @@ class Stage:
     def __enter__(self) -> "Stage":
         self._db.ensure_schema("stage", readable=False)
         self._db.ensure_schema(self.definition.schema, readable=self.definition.schema != "raw")
-        self._drop()
+        drop_stages(self._db, self.definition.name)
         if self.first:
             self._db.execute(self.definition.create("stage", self.table))
             self.key = self._db.primary_key("stage", self.table)
@@ -63,7 +62,7 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         # The rows are published or not: a stage that cannot be dropped now is dropped by the next load.
         with contextlib.suppress(WarehouseError):
-            self._drop()
+            drop_stages(self._db, self.definition.name)
 
     @property
     def is_dimension(self) -> bool:
@@ -73,9 +72,7 @@ class Stage:
         """Check that the offered columns are the target's; the one key column they may lack is numbered by us."""
         missing = [name for name in self.columns if name not in offered]
         if len(missing) == 1 and tuple(missing) == self.key and self.is_dimension:
-            self.surrogate = missing[0]
-            self._db.nullable(self.name, self.surrogate)
-            missing = []
+            self.surrogate = missing.pop()
         unknown = [name for name in offered if name not in self.columns]
         if missing or unknown:
             problems = [f"lacks {', '.join(missing)}"] if missing else []
@@ -114,12 +111,20 @@ class Stage:
     def add_unknown_member(self) -> None:
         """A dimension's row -1, which facts point at for want of a better one: the table's own defaults."""
         if self.is_dimension and self.key:
-            self._db.execute(f"INSERT INTO {self.name} ({quote(self.key[0])}) VALUES ({UNKNOWN})")
+            try:
+                self._db.execute(f"INSERT INTO {self.name} ({quote(self.key[0])}) VALUES ({UNKNOWN})")
+            except DataError as error:
+                raise DataError(
+                    f"{self.definition.name}: cannot hold the unknown member ({UNKNOWN}): {error}; "
+                    f"give the column a DEFAULT"
+                ) from None
 
-    def audit(self, keys: Sequence[Sequence[str]]) -> None:
-        """Raise DataError unless each key is unique and not null and every declared foreign key resolves."""
+    def audit(self, keys: Sequence[Sequence[str]], filled: Sequence[str] = ()) -> None:
+        """Raise DataError unless keys are unique, they and the `filled` not null, and foreign keys resolve."""
+        self._audit_filled(filled)
         for key in dict.fromkeys(tuple(key) for key in keys if key):
-            self._audit_key(key)
+            self._audit_filled(key)
+            self._audit_unique(key)
         for foreign in self.definition.foreign_keys:
             there = f"{quote(foreign.schema)}.{quote(foreign.table)}"
             orphans = self._db.query(
@@ -146,13 +151,20 @@ class Stage:
         """What a publication that leaves the table as it is has to say."""
         return Counts(after=self._db.query(f"SELECT count(*) FROM {self.target}")[0][0])
 
-    def _audit_key(self, key: Sequence[str]) -> None:
+    def _audit_filled(self, key: Sequence[str]) -> None:
+        if strange := [name for name in key if name not in self.columns]:
+            raise DataError(
+                f"{self.definition.name}: has no column {', '.join(strange)}, which the load's `key` names; "
+                f"its columns are {', '.join(self.columns)}"
+            )
         nulls = " OR ".join(f"{quote(name)} IS NULL" for name in key)
-        if count := self._db.query(f"SELECT count(*) FROM {self.name} WHERE {nulls}")[0][0]:
+        if key and (count := self._db.query(f"SELECT count(*) FROM {self.name} WHERE {nulls}")[0][0]):
             raise DataError(f"{self.definition.name}: {count} rows have no {', '.join(key)}, which is the key")
+
+    def _audit_unique(self, key: Sequence[str]) -> None:
         unique = (
-            self._db.add_primary_key(self.table, self.definition.table, key)
-            if self.first and tuple(key) == self.key
+            self._db.add_key(self.name, key, primary=tuple(key) == self.key)
+            if self.first
             else self._db.unique(self.name, key)
         )
         if not unique:
@@ -164,13 +176,19 @@ class Stage:
             shown = "; ".join(f"{_tuple(row[:-1])} {row[-1]} times" for row in twice)
             raise DataError(f"{self.definition.name}: the key ({', '.join(key)}) is not unique: {shown}")
 
-    def _drop(self) -> None:
-        for (table,) in self._db.query(
-            "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE n.nspname = 'stage' AND c.relkind = 'r' AND starts_with(c.relname::text, %s)",
-            (self._family,),
-        ):
-            self._db.execute(f"DROP TABLE stage.{quote(table)}")
+
+def drop_stages(db: Postgres, target: str) -> None:
+    """Drop every stage of a target; its lock is held, so whoever made them is dead or done."""
+    for (table,) in db.query(
+        "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'stage' AND c.relkind = 'r' AND starts_with(c.relname::text, %s)",
+        (_family(target),),
+    ):
+        db.execute(f"DROP TABLE stage.{quote(table)}")
+
+
+def _family(target: str) -> str:
+    return hashlib.sha256(target.encode()).hexdigest()[:8] + "_"
 
 
 def _tuple(values: Sequence[Any]) -> str:

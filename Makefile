@@ -1,0 +1,62 @@
+# Two commands do all their own set-up on a fresh Debian machine: make demo, make test.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help demo test lint exam packages down clean
+
+help:
+	@echo "make demo   the nightly pipeline on a made-up business, on this machine"
+	@echo "make test   the tests, on real servers that they start and stop themselves"
+	@echo "make lint   ruff and mypy"
+	@echo "make down   stop what make demo started; its data stays in var/"
+	@echo "make clean  stop it and delete its data and the virtual environment"
+
+demo: $(VENV)/.demo packages
+	@$(BIN)/etl up
+	@$(BIN)/etl demo seed
+	@$(BIN)/etl demo night
+
+test: $(VENV)/.dev packages
+	$(BIN)/python -m pytest -n 2 -m "not exam"
+
+exam: $(VENV)/.dev packages
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy etl tasks demo
+
+# The servers that PyPI does not have. Root gets them installed; anybody else is told the one line to run.
+packages: $(VENV)/.demo
+	@missing=$$($(BIN)/python -c 'from etl.stack import missing_packages; print(*missing_packages())'); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	else \
+	    echo "These servers are missing: $$missing. Run this once, then try again:" >&2; \
+	    echo "  sudo apt-get install -y --no-install-recommends $$missing" >&2; exit 2; \
+	fi
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed" >&2; exit 2; }
+	@if ! $(PYTHON) -m venv $(VENV) 2>/dev/null; then \
+	    rm -rf $(VENV); \
+	    if [ "$$(id -u)" != 0 ]; then \
+	        echo "Run this once, then try again:  sudo apt-get install -y python3-venv" >&2; exit 2; fi; \
+	    apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null && $(PYTHON) -m venv $(VENV); \
+	fi
+
+$(VENV)/.%: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "installing .[$*]: the first time this downloads some 300 MB"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --root-user-action ignore -e '.[$*]'
+	@touch $@
+
+down:
+	@if [ -x $(BIN)/etl ]; then $(BIN)/etl down; fi
+
+clean:
+	@if [ -x $(BIN)/etl ]; then $(BIN)/etl clean; fi
+	@rm -rf $(VENV) *.egg-info

@@ -1,0 +1,66 @@
+"""What becomes of a run's tasks, as lines on a pipe to the command that started it.
+
+Workers are forked, and the pipe's descriptor is in the environment, so every task of a run finds it.
+"""
+
+import json
+import os
+import time
+from typing import Any
+
+import luigi
+
+PIPE = "ETL_EVENTS_FD"
+
+_LONGEST = 1500
+
+
+def send(**event: Any) -> None:
+    """One line to the command that watches, if there is one. Below PIPE_BUF, so that lines never mix."""
+    if descriptor := os.environ.get(PIPE):
+        try:
+            os.write(int(descriptor), json.dumps(event).encode() + b"\n")
+        except OSError:
+            # Nobody reads any more; the night goes on.
+            del os.environ[PIPE]
+
+
+def name_of(task: luigi.Task) -> str:
+    """`LoadVenues`, and what tells it from its like: `MirrorTable users`. The date is the run's own."""
+    told = [
+        parameter.serialize(getattr(task, name))
+        for name, parameter in task.get_params()
+        if parameter.significant and name not in ("date", "start_year", "end_year")
+    ]
+    return " ".join([task.get_task_family(), *told])
+
+
+@luigi.Task.event_handler(luigi.Event.START)
+def _started(task: luigi.Task) -> None:
+    send(task=name_of(task), state="running", at=time.time())
+
+
+@luigi.Task.event_handler(luigi.Event.SUCCESS)
+def _done(task: luigi.Task) -> None:
+    send(task=name_of(task), state="done", at=time.time())
+
+
+@luigi.Task.event_handler(luigi.Event.FAILURE)
+def _failed(task: luigi.Task, exception: BaseException) -> None:
+    why = str(exception) or type(exception).__name__
+    send(task=name_of(task), state="failed", why=why[:_LONGEST], at=time.time())
+
+
+@luigi.Task.event_handler(luigi.Event.PROCESS_FAILURE)
+def _died(task: luigi.Task, why: str) -> None:
+    send(task=name_of(task), state="failed", why=why[:_LONGEST], at=time.time())
+
+
+@luigi.Task.event_handler(luigi.Event.BROKEN_TASK)
+def _broken(task: luigi.Task, exception: BaseException) -> None:
+    send(task=name_of(task), state="failed", why=str(exception)[:_LONGEST], at=time.time())
+
+
+@luigi.Task.event_handler(luigi.Event.DEPENDENCY_MISSING)
+def _missing(task: luigi.Task) -> None:
+    send(task=name_of(task), state="missing", at=time.time())

@@ -1,0 +1,144 @@
+"""One run of luigi, watched: live at a terminal, as plain lines in a log, and summed up at the end."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import luigi
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from etl import events
+from etl.run import run_id
+
+_CRASH = 40
+
+
+@dataclass
+class Seen:
+    """What is known of one task: its last state, its rows and bytes, why it failed."""
+
+    state: str = "running"
+    rows: int | None = None
+    bytes: int = 0
+    total: int | None = None
+    verb: str = ""
+    why: str = ""
+    began: float = field(default_factory=time.time)
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended or time.time()) - self.began
+
+
+@dataclass
+class Outcome:
+    """A run's exit code, its tasks as they were seen, and where its log is when it went to a file."""
+
+    code: int
+    tasks: dict[str, Seen]
+    log: Path | None
+
+
+def run(family: type[luigi.Task], workers: int, arguments: list[str], console: Console) -> Outcome:
+    """Run a task and all that it requires by luigi's own command; its exit code is the truth.
+
+    At a terminal a table is drawn while it lasts and luigi's lines go to var/log; elsewhere they go to stderr as
+    they are.
+    """
+    reading, writing = os.pipe()
+    environment = os.environ | {events.PIPE: str(writing), "ETL_RUN_ID": run_id()}
+    command = [sys.executable, "-m", "luigi", "--module", family.__module__, family.__name__, *arguments]
+    command += ["--workers", str(workers), *([] if _luigid_answers() else ["--local-scheduler"])]
+    with contextlib.ExitStack() as stack:
+        log = _log_file() if console.is_terminal else None
+        output: IO[Any] | None = stack.enter_context(log.open("w")) if log else None
+        process = subprocess.Popen(
+            command, stdout=output or sys.stderr, stderr=output or sys.stderr, env=environment, pass_fds=[writing]
+        )
+        os.close(writing)
+        tasks: dict[str, Seen] = {}
+        try:
+            with os.fdopen(reading) as lines:
+                if console.is_terminal:
+                    _watch(lines, tasks, console)
+                else:
+                    for line in lines:
+                        _note(tasks, line)
+            code = process.wait()
+        except BaseException:
+            # Ctrl-C reached luigi as well, which stops its workers; wait, so that none outlives this command.
+            process.terminate()
+            process.wait()
+            raise
+    return Outcome(code if code >= 0 else _CRASH, tasks, log)
+
+
+def _watch(lines: Iterator[str], tasks: dict[str, Seen], console: Console) -> None:
+    with Live(console=console, refresh_per_second=4, get_renderable=lambda: _picture(tasks), transient=True):
+        for line in lines:
+            _note(tasks, line)
+
+
+def _note(tasks: dict[str, Seen], line: str) -> None:
+    event = json.loads(line)
+    name, state = event.pop("task"), event.pop("state", None)
+    at = event.pop("at", time.time())
+    if state == "running":
+        tasks[name] = Seen(began=at)
+        return
+    seen = tasks.setdefault(name, Seen(began=at))
+    if state:
+        seen.state, seen.ended = state, at
+    for key, value in event.items():
+        setattr(seen, key, value)
+
+
+def _picture(tasks: dict[str, Seen]) -> Table:
+    """The tasks at work, one a line, below a count of the others."""
+    states = [seen.state for seen in tasks.values()]
+    bad = sum(state in ("failed", "missing") for state in states)
+    table = Table(
+        "task",
+        "",
+        "rows",
+        "MB",
+        "s",
+        title=f"{states.count('done')} done, {states.count('running')} running, {bad} failed",
+        title_justify="left",
+        box=None,
+        padding=(0, 2, 0, 0),
+    )
+    for name, seen in tasks.items():
+        if seen.state == "running":
+            rows = f"{seen.rows:,}" if seen.rows is not None else ""
+            percent = f" {100 * (seen.rows or 0) // seen.total}%" if seen.total else ""
+            size = f"{seen.bytes / 1e6:,.1f}" if seen.bytes else ""
+            table.add_row(name, seen.verb + percent, rows, size, f"{seen.seconds:.0f}")
+    return table
+
+
+def _log_file() -> Path:
+    folder = Path("var/log")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{run_id()}.log"
+
+
+def _luigid_answers() -> bool:
+    """Luigi itself would try for a minute before it gives up on a scheduler that is not there."""
+    settings = luigi.interface.core()
+    try:
+        socket.create_connection((settings.scheduler_host, settings.scheduler_port), timeout=1).close()
+    except OSError:
+        return False
+    return True

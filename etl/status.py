@@ -1,0 +1,46 @@
+"""What the warehouse says of the pipeline: the state of every table, and what a run did."""
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from etl.warehouse import Postgres
+
+
+@dataclass(frozen=True)
+class TableStatus:
+    """The last load of one table; rows, seconds, and how many values were lost in it."""
+
+    table: str
+    business_date: date | None
+    rows: int
+    staged: int
+    inserted: int
+    updated: int
+    deleted: int
+    lost: int
+    seconds: float
+    loaded_at: datetime
+    run: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+_LAST_LOADS = """
+    SELECT r.target, r.business_date, r.rows_after, r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
+           CAST(COALESCE((SELECT SUM(l.occurrences) FROM etl.losses l
+                          WHERE l.task_key = r.task_key AND l.run_id = r.run_id), 0) AS BIGINT),
+           r.seconds, r.loaded_at, r.run_id
+    FROM (SELECT e.*, ROW_NUMBER() OVER (PARTITION BY target ORDER BY loaded_at DESC) AS recent
+          FROM etl.receipts e WHERE run_id = %s OR %s IS NULL) r
+    WHERE r.recent = 1
+    ORDER BY r.loaded_at, r.target
+"""
+
+
+def tables(db: Postgres, run: str | None = None) -> list[TableStatus]:
+    """The last load of each table, or those that one run loaded; empty where nothing was ever loaded."""
+    if not db.exists("etl", "receipts"):
+        return []
+    return [TableStatus(*row) for row in db.query(_LAST_LOADS, (run, run))]

@@ -1,0 +1,256 @@
+"""Publication: what each strategy makes of a table, row by row, and that it touches no other row."""
+
+import pytest
+
+from etl.errors import ConfigError, DataError
+from tests import drawn
+from tests.pipeline import VENUE, day, load, loader, receipts, refused
+
+pytest_plugins = ("tests.nights",)
+
+SALES = "sale_id INTEGER NOT NULL PRIMARY KEY, date_key INTEGER NOT NULL, price NUMERIC(8,2), note TEXT"
+
+
+def versions(warehouse, table, column):
+    """Which row version stands for each value: it changes when a row is written again, if only with the same."""
+    return dict(warehouse.query(f"SELECT {column}::text, (ctid, xmin)::text FROM {table}"))
+
+
+def touched(before, after):
+    return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+
+
+def test_replace_makes_the_table_equal_and_writes_only_what_differs(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    load(
+        "fact_sale",
+        """
+        sale_id | date_key | price | note
+        1       | 20140201 | 10.00 | same
+        2       | 20140201 | 20.00 | dearer tomorrow
+        3       | 20140201 | 30.00 | gone tomorrow
+        """,
+    )
+    before = versions(warehouse, "fact_sale", "sale_id")
+    tomorrow = """
+        sale_id | date_key | price | note
+        1       | 20140201 | 10.00 | same
+        2       | 20140201 | 21.00 | dearer tomorrow
+        4       | 20140202 | 40.00 | new
+        """
+    load("fact_sale", tomorrow, date=2)
+    drawn.shows(warehouse, "fact_sale", tomorrow)
+    assert touched(before, versions(warehouse, "fact_sale", "sale_id")) == {"2", "3", "4"}
+    assert receipts(warehouse, "public.fact_sale") == [(3, 3, 0, 0, 3), (3, 1, 1, 1, 3)]
+
+
+@pytest.mark.parametrize("strategy", ["replace", "upsert"])
+def test_a_null_is_equal_to_a_null_and_to_nothing_else(nights, warehouse, strategy):
+    nights.table("public.fact_sale", SALES)
+    said = {"strategy": strategy, "key": ("sale_id",)}
+    load(
+        "fact_sale",
+        """
+        sale_id | date_key | price | note
+        1       | 20140201 | NULL  | NULL
+        2       | 20140201 | NULL  | a
+        3       | 20140201 | 3.00  | NULL
+        4       | 20140201 | 4.00  | ''
+        """,
+        **said,
+    )
+    before = versions(warehouse, "fact_sale", "sale_id")
+    tomorrow = """
+        sale_id | date_key | price | note
+        1       | 20140201 | NULL  | NULL
+        2       | 20140201 | 2.00  | a
+        3       | 20140201 | NULL  | NULL
+        4       | 20140201 | 4.00  | NULL
+        """
+    load("fact_sale", tomorrow, date=2, **said)
+    drawn.shows(warehouse, "fact_sale", tomorrow)
+    assert touched(before, versions(warehouse, "fact_sale", "sale_id")) == {"2", "3", "4"}
+    assert receipts(warehouse, "public.fact_sale")[1] == (4, 0, 3, 0, 4)
+
+
+def test_replace_without_a_key_compares_bags_of_rows(nights, warehouse):
+    nights.table("public.fact_click", "page VARCHAR(10), clicks INTEGER")
+    today = "page | clicks\n a | 1\n a | 1\n NULL | NULL"
+    load("fact_click", today)
+    before = versions(warehouse, "fact_click", "ctid")
+    load("fact_click", today, date=2)
+    assert versions(warehouse, "fact_click", "ctid") == before
+    fewer = "page | clicks\n a | 1\n NULL | NULL"
+    load("fact_click", fewer, date=3)
+    drawn.shows(warehouse, "fact_click", fewer)
+    load("fact_click", "page | clicks\n a | 1\n NULL | NULL\n NULL | NULL", date=4)
+    assert receipts(warehouse, "public.fact_click") == [
+        (3, 3, 0, 0, 3),
+        (3, 0, 0, 0, 3),
+        (2, 2, 0, 3, 2),
+        (3, 3, 0, 2, 3),
+    ]
+
+
+def test_upsert_replaces_rows_of_the_same_key_and_keeps_the_others(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    said = {"strategy": "upsert", "key": ("sale_id",)}
+    load("fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a\n2|20140201|2.00|b\n3|20140201|3.00|c", **said)
+    before = versions(warehouse, "fact_sale", "sale_id")
+    load(
+        "fact_sale",
+        "sale_id|date_key|price|note\n2|20140201|2.50|b\n3|20140201|3.00|c\n4|20140202|4.00|d",
+        date=2,
+        **said,
+    )
+    drawn.shows(
+        warehouse,
+        "fact_sale",
+        """
+        sale_id | date_key | price | note
+        1       | 20140201 | 1.00  | a
+        2       | 20140201 | 2.50  | b
+        3       | 20140201 | 3.00  | c
+        4       | 20140202 | 4.00  | d
+        """,
+    )
+    assert touched(before, versions(warehouse, "fact_sale", "sale_id")) == {"2", "4"}
+    assert receipts(warehouse, "public.fact_sale")[1] == (3, 1, 1, 0, 4)
+
+
+def test_a_partition_is_replaced_whole_and_the_others_stay(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    said = {"strategy": "partition", "key": ("date_key",)}
+    load("fact_sale", "sale_id|date_key|price|note\n1|20140131|1.00|a\n2|20140201|2.00|b\n3|20140201|3.00|c", **said)
+    before = versions(warehouse, "fact_sale", "sale_id")
+    load("fact_sale", "sale_id|date_key|price|note\n2|20140201|2.00|b\n4|20140202|4.00|d", date=2, **said)
+    drawn.shows(
+        warehouse, "fact_sale", "sale_id|date_key|price|note\n1|20140131|1.00|a\n2|20140201|2.00|b\n4|20140202|4.00|d"
+    )
+    assert touched(before, versions(warehouse, "fact_sale", "sale_id")) == {"3", "4"}
+    assert receipts(warehouse, "public.fact_sale")[1] == (2, 1, 0, 1, 3)
+
+
+def test_a_row_may_move_to_another_partition(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    said = {"strategy": "partition", "key": ("date_key",)}
+    load("fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a", **said)
+    load("fact_sale", "sale_id|date_key|price|note\n1|20140202|1.00|a", date=2, **said)
+    drawn.shows(warehouse, "fact_sale", "sale_id|date_key|price|note\n1|20140202|1.00|a")
+
+
+@pytest.mark.parametrize("key", ["NOT NULL PRIMARY KEY", ""])
+def test_a_day_that_became_empty_is_emptied_and_no_other(nights, warehouse, key):
+    nights.table("public.fact_sale", f"sale_id INTEGER {key}, date_key INTEGER")
+    said = {"strategy": "partition", "key": ("date_key",)}
+    load("fact_sale", "sale_id|date_key\n1|20140201", date=1, **said)
+    load("fact_sale", "sale_id|date_key\n2|20140202\n3|20140202", date=2, **said)
+    warehouse.query("DELETE FROM etl.loads WHERE business_date = '2014-02-02'")
+    load("fact_sale", "sale_id|date_key", date=2, name="LoadAgain", **said)
+    drawn.shows(warehouse, "fact_sale", "sale_id|date_key\n1|20140201")
+    assert receipts(warehouse, "public.fact_sale")[2] == (0, 0, 0, 2, 1)
+
+
+def test_a_partition_without_a_primary_key_is_written_anew(nights, warehouse):
+    nights.table("public.fact_click", "date_key INTEGER, page VARCHAR(10)")
+    said = {"strategy": "partition", "key": ("date_key",)}
+    load("fact_click", "date_key|page\n20140131|a\n20140201|b\n20140201|b", **said)
+    load("fact_click", "date_key|page\n20140201|b\n20140201|c", date=2, **said)
+    drawn.shows(warehouse, "fact_click", "date_key|page\n20140131|a\n20140201|b\n20140201|c")
+
+
+def test_a_row_of_no_partition_is_refused(nights, warehouse):
+    """Nothing would ever replace it: each night would add it once more."""
+    nights.table("public.fact_click", "date_key INTEGER, page VARCHAR(10)")
+    task = loader("fact_click", "date_key|page\nNULL|a\n20140201|b", strategy="partition", key=("date_key",))(
+        date=day(1)
+    )
+    assert refused(task, DataError) == "public.fact_click: 1 rows have no date_key, which is the key"
+
+
+def test_a_partition_has_one_column(nights):
+    task = loader("fact_click", "a|b\n1|2", strategy="partition", key=("a", "b"))()
+    assert "takes one column" in refused(task, ConfigError)
+
+
+@pytest.mark.parametrize("strategy", ["replace", "upsert"])
+def test_surrogate_keys_follow_the_natural_key_and_stay_for_ever(nights, warehouse, strategy):
+    nights.table("public.dim_venue", VENUE)
+    said = {"strategy": strategy, "key": ("venue_id",)}
+    load("dim_venue", "venue_id|city\n30|Rome\n9|Oslo\n200|Bonn", **said)
+    first = """
+        venue_key | venue_id | city
+        -1        | -1       | unknown
+        1         | 9        | Oslo
+        2         | 30       | Rome
+        3         | 200      | Bonn
+        """
+    drawn.shows(warehouse, "dim_venue", first)
+    load("dim_venue", "venue_id|city\n5|Pisa\n200|Cologne\n1|Kiel\n30|Rome", date=2, **said)
+    stays = "1 | 9 | Oslo" if strategy == "upsert" else ""
+    drawn.shows(
+        warehouse,
+        "dim_venue",
+        f"""
+        venue_key | venue_id | city
+        -1        | -1       | unknown
+        2         | 30       | Rome
+        3         | 200      | Cologne
+        4         | 1        | Kiel
+        5         | 5        | Pisa
+        {stays}
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "key"),
+    [("replace", ()), ("replace", ("venue_id",)), ("upsert", ("venue_id",)), ("partition", ("city",))],
+)
+def test_the_unknown_member_is_there_and_stays(nights, warehouse, strategy, key):
+    nights.table("public.dim_venue", VENUE)
+    unknown = "SELECT ctid::text, venue_id, city FROM dim_venue WHERE venue_key = -1"
+    said = {"strategy": strategy, "key": key}
+    load("dim_venue", "venue_key|venue_id|city\n7|70|Rome", **said)
+    before = warehouse.query(unknown)
+    assert [row[1:] for row in before] == [(-1, "unknown")]
+    load("dim_venue", "venue_key|venue_id|city\n8|80|Rome", date=2, **said)
+    assert warehouse.query(unknown) == before
+    assert receipts(warehouse, "public.dim_venue")[0] == (1, 2, 0, 0, 2)
+
+
+def test_counts_that_do_not_add_up_publish_nothing(nights, warehouse):
+    """A trigger adds a row of its own, as a foreign hand might."""
+    nights.table("public.fact_sale", SALES)
+    load("fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a")
+    warehouse.query(
+        "CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS "
+        "'BEGIN INSERT INTO fact_sale VALUES (99, 1); RETURN NULL; END'"
+    )
+    warehouse.query("CREATE TRIGGER t AFTER INSERT ON fact_sale WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION add()")
+    task = loader("fact_sale", "sale_id|date_key|price|note\n2|20140201|2.00|b", key=("sale_id",))(date=day(2))
+    message = refused(task, DataError)
+    assert message == (
+        "public.fact_sale: 1 rows + 1 inserted - 1 deleted should be 1, and are 2; nothing was published"
+    )
+    drawn.shows(warehouse, "fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a")
+    assert not task.complete()
+
+
+def test_a_key_that_somebody_doubled_in_the_table_is_not_taken_for_replaced(nights, warehouse):
+    nights.table("public.fact_click", "page VARCHAR(10), clicks INTEGER")
+    today = "page|clicks\na|1"
+    load("fact_click", today, key=("page",))
+    warehouse.query("ALTER TABLE fact_click DROP CONSTRAINT fact_click_page_key")
+    drawn.insert(warehouse, "fact_click", today)
+    message = refused(loader("fact_click", today, key=("page",))(date=day(2)), DataError)
+    assert "would have 2 rows where 1 were staged" in message and "(page)" in message
+    assert warehouse.query("SELECT count(*) FROM etl.receipts") == [(1,)]
+
+
+def test_a_key_that_is_no_column_is_named(nights):
+    nights.table("public.fact_click", "page VARCHAR(10), clicks INTEGER")
+    message = refused(loader("fact_click", "page|clicks\na|1", strategy="upsert", key=("url",))(), DataError)
+    assert message == (
+        "public.fact_click: has no column url, which the load's `key` names; its columns are page, clicks"
+    )
