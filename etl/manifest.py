@@ -30,6 +30,7 @@ from etl.run import run_id
 
 # Parts without a manifest are what a dead attempt leaves. A day is longer than any attempt lives.
 _DEAD_AFTER = timedelta(days=1)
+_CHUNK = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -295,26 +296,22 @@ class _Writer:
         self._prefix = f"{folder}/{run_id()}-{secrets.token_hex(3)}/part-"
         self._token = parts.NULL
         self._schema: pa.Schema | None = None
-        self._types: list[str] = []
         self._parts: list[Part] = []
         self._upload: Upload | None = None
         self._part: parts.PartWriter | None = None
 
     def write(self, raw: pa.RecordBatch) -> None:
-        batch = parts.canonical(raw, self._findings)
         if self._schema is None:
-            self._check_columns(batch)
-            self._schema = batch.schema
-            self._types = parts.warehouse_types(raw.schema)
-        elif batch.schema != self._schema:
-            batch = self._as_the_first(batch)
+            self._check_columns(raw.schema.names)
+            self._schema = parts.plain(raw.schema)
+        batch = parts.canonical(self._as_the_first(raw, self._schema), self._findings)
         if parts.collides(batch, self._token):
             self._change_token(batch)
         if not batch.num_rows:
             return
         if self._part is None:
             self._upload = self._bucket.upload(f"{self._prefix}{len(self._parts):05}{parts.SUFFIX[self._compression]}")
-            self._part = parts.PartWriter(self._upload, self._schema, self._compression, self._token)
+            self._part = parts.PartWriter(self._upload, batch.schema, self._compression, self._token)
         assert self._upload is not None
         self._part.write(batch)
         failpoint("extract.batch")
@@ -338,7 +335,7 @@ class _Writer:
             parts=tuple(self._parts),
             width=len(names),
             columns=names if self._columns or not _anonymous(names) else None,
-            types=tuple(self._types),
+            types=tuple(parts.warehouse_types(self._schema)) if self._schema else (),
             null=self._token,
             compression=self._compression,
             run=run_id(),
@@ -349,23 +346,27 @@ class _Writer:
             | {"losses": [dataclasses.asdict(loss) for loss in self._findings.losses.values()]},
         )
 
-    def _check_columns(self, batch: pa.RecordBatch) -> None:
-        names = batch.schema.names
+    def _check_columns(self, names: list[str]) -> None:
         if self._columns and tuple(names) != self._columns:
             raise DataError(
-                f"{self._prefix.partition('/')[0]}: declares columns {', '.join(self._columns)} "
+                f"{self._folder}: declares columns {', '.join(self._columns)} "
                 f"and yields {', '.join(names)}; make the two the same"
             )
 
-    def _as_the_first(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        assert self._schema is not None
+    def _as_the_first(self, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+        """The batch in the first one's types; DataError where a value would not survive that (02134 as a number)."""
+        if batch.schema == schema:
+            return batch
         try:
-            return batch.cast(self._schema)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-            raise DataError(
-                f"{self._prefix.partition('/')[0]}: a later batch does not fit the first one's columns ({error}); "
-                f"give every batch the same schema"
-            ) from None
+            same = batch.cast(schema)
+            own = parts.plain(batch.schema)
+            if not same.cast(own).equals(batch.cast(own)):
+                raise ValueError(f"{own.to_string()} into {schema.to_string()} loses values".replace("\n", ", "))
+            return same
+        except ValueError as error:  # Arrow's own errors are ValueErrors, or NotImplementedErrors
+            raise DataError(self._misfit(error)) from None
+        except NotImplementedError as error:
+            raise DataError(self._misfit(error)) from None
 
     def _change_token(self, batch: pa.RecordBatch) -> None:
         r"""Leave `\N` for a token that no value has, and write what was written already once more."""
@@ -376,13 +377,14 @@ class _Writer:
         self._parts = [self._rewritten(part, old) for part in self._parts]
 
     def _rewritten(self, part: Part, old: str) -> Part:
-        reader = PartReader(self._bucket, part, self._compression)
-        with contextlib.closing(reader):
-            text = parts.retoken(reader.read(), old, self._token)
-        upload = self._bucket.upload(self._bucket.key(part.url))
-        with pa.CompressedOutputStream(pa.PythonFile(upload, "w"), self._compression) as stream:
-            stream.write(text)
-        upload.close()
+        self._upload = upload = self._bucket.upload(self._bucket.key(part.url))
+        with (
+            PartReader(self._bucket, part, self._compression) as reader,
+            pa.CompressedOutputStream(pa.PythonFile(upload, "w"), self._compression) as stream,
+        ):
+            for text in parts.retoken(iter(lambda: reader.read(_CHUNK), b""), old, self._token):
+                stream.write(text)
+        self._upload = None
         return Part(part.url, part.rows, upload.size, upload.sha256)
 
     def _close_part(self) -> None:
@@ -390,9 +392,6 @@ class _Writer:
             return
         assert self._upload is not None
         self._part.close()
-        failpoint("upload.before_close")
-        self._upload.close()
-        failpoint("upload.after_close")
         url = self._bucket.url(f"{self._prefix}{len(self._parts):05}{parts.SUFFIX[self._compression]}")
         self._parts.append(Part(url, self._part.rows, self._upload.size, self._upload.sha256))
         self._part = self._upload = None
@@ -423,7 +422,7 @@ class _Verified(io.RawIOBase):
 
     def drain(self) -> None:
         """Read what the decompressor left, so that the check sees every byte."""
-        while self.read(1 << 20):
+        while self.read(_CHUNK):
             pass
 
     def close(self) -> None:

@@ -6,8 +6,7 @@ character, which no warehouse stores, becomes U+FFFD and is counted as a loss. A
 is counted as a collision, and the writer's owner then writes the dataset with another token.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -21,8 +20,13 @@ NULL = r"\N"
 SUFFIX = {"zstd": ".csv.zst", "gzip": ".csv.gz"}
 
 
+def plain(schema: pa.Schema) -> pa.Schema:
+    """The schema with dictionaries unpacked, and with text of every kind, nulls included, as string."""
+    return pa.schema([field.with_type(_plain(field.type)) for field in schema])
+
+
 def canonical(batch: pa.RecordBatch, findings: Findings) -> pa.RecordBatch:
-    """The batch with every column in a type that CSV can hold exactly; DataError where there is none.
+    """A batch of a plain schema, with every column in a type that CSV can hold exactly; DataError where there is none.
 
     Losses (NUL characters) are counted in `findings` by column.
     """
@@ -31,7 +35,7 @@ def canonical(batch: pa.RecordBatch, findings: Findings) -> pa.RecordBatch:
 
 
 def warehouse_types(schema: pa.Schema) -> list[str]:
-    """The type a warehouse column needs to hold each field, in SQL that both engines know.
+    """The type a warehouse column needs to hold each field of a plain schema, in SQL that both engines know.
 
     A field's metadata `warehouse_type` wins: a source that reads a column as text says there what it is.
     """
@@ -44,10 +48,17 @@ def collides(batch: pa.RecordBatch, token: str) -> bool:
     )
 
 
-def retoken(text: bytes, old: str, new: str) -> bytes:
+def retoken(chunks: Iterable[bytes], old: str, new: str) -> Iterator[bytes]:
     """CSV text written with `old` as NULL, with `new` as NULL instead; quoted strings stay as they are."""
-    bare = re.compile(rb'"(?:[^"]|"")*"|(' + re.escape(old.encode()) + rb")(?=[,\n])")
-    return bare.sub(lambda found: new.encode() if found.group(1) else found.group(0), text)
+    quoted, rest = False, b""
+    for chunk in chunks:
+        # A token never spans lines, and every row ends with one.
+        lines, newline, rest = (rest + chunk).rpartition(b"\n")
+        pieces = (lines + newline).split(b'"')
+        for bare in range(int(quoted), len(pieces), 2):
+            pieces[bare] = pieces[bare].replace(old.encode(), new.encode())
+        quoted ^= len(pieces) % 2 == 0
+        yield b'"'.join(pieces)
 
 
 class PartWriter:
@@ -68,15 +79,20 @@ class PartWriter:
         self._compressed.close()
 
 
+def _plain(kind: pa.DataType) -> pa.DataType:
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _plain(kind.value_type)
+    if types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind):
+        return pa.string()
+    return kind
+
+
 def _canonical(array: pa.Array, field: pa.Field, findings: Findings) -> pa.Array:
     kind = array.type
     types = pa.types
-    if types.is_dictionary(kind):
-        return _canonical(array.cast(kind.value_type), field.with_type(kind.value_type), findings)
     if types.is_string(kind):
         return _without_nul(array, field.name, findings)
-    if types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind):
-        return _without_nul(array.cast(pa.string()), field.name, findings)
     if types.is_timestamp(kind):
         return _timestamp(array, field.name)
     if types.is_decimal(kind):
@@ -125,8 +141,6 @@ def _decimal(array: pa.Array) -> pa.Array:
 
 def _sql_type(kind: pa.DataType) -> str:
     types = pa.types
-    if types.is_dictionary(kind):
-        return _sql_type(kind.value_type)
     if types.is_uint64(kind):
         return "NUMERIC(20,0)"
     if types.is_integer(kind):

@@ -42,7 +42,7 @@ def loader(table: str, text: str | None = None, name: str = "LoadDrawn", **said:
 
 def night(*tasks: luigi.Task) -> None:
     """Run the tasks with what they require, as a night does; fails when one of them does."""
-    done = luigi.build(tasks, local_scheduler=True, detailed_summary=True, no_configure_logging=True)
+    done = luigi.build(tasks, local_scheduler=True, detailed_summary=True, log_level="WARNING")
     assert done.status == luigi.LuigiStatusCode.SUCCESS, done.summary_text
 
 

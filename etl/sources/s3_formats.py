@@ -321,8 +321,8 @@ def _record(source: Source, number: int, line: bytes) -> dict[str, Any]:
 
 def _value(source: Source, number: int, column: str, value: Any) -> str | None:
     written = as_text(value)
-    if written is None:
-        return None
+    if written is None or written.isascii():
+        return written
     kept = well_formed(written)
     if kept is not written:
         source.findings.loss(column, "half a surrogate pair replaced", 1, [f"{source.name}:{number}"])

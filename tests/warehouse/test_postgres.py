@@ -292,7 +292,7 @@ def test_a_copy_that_is_cut_off_is_a_lost_connection(db, warehouse):
 
 def test_the_first_failure_stops_the_other_parts(db, settings):
     settings.set("warehouse", "copies", 1)
-    with connections.connect("test") as db, pytest.raises(DataError, match="^part-1"):
+    with connections.connect("test") as db, pytest.raises(DataError, match=r"^part-1"):
         copy(db, "1,a\n", "x,a\n", "y,b\n")
     assert db.closed or db.query("SELECT id FROM t") == [(1,)]
 
