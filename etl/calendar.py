@@ -45,7 +45,7 @@ def date_row_generator(start_year: int, end_year: int) -> Iterator[dict[str, Any
                         "quarter": stamp.quarter,
                         "month": month,
                         "day": day,
-                        "day_of_year": stamp.dayofyear,
+                        "day_of_year": stamp.day_of_year,
                         "iso_year": iso_year,
                         "iso_week": iso_week,
                         "year_quarter": f"{year}-Q{stamp.quarter}",

@@ -200,7 +200,8 @@ def _run(family: type[luigi.Task], day: datetime.date | None, workers: int, argu
         _print_tables(loaded)
     for name, seen in outcome.tasks.items():
         if seen.state in ("failed", "missing"):
-            console.print(f"{seen.state} {name}: {seen.why}" if seen.why else f"{seen.state} {name}", style="red")
+            # No markup: a message that names [mysql] means the section of luigi.cfg.
+            console.print(f"{seen.state} {name}: {seen.why}", style="red", markup=False, soft_wrap=True)
     seconds = (datetime.datetime.now() - began).total_seconds()
     done = sum(seen.state == "done" for seen in outcome.tasks.values())
     if outcome.code == 0:

@@ -30,7 +30,7 @@ def name_of(task: luigi.Task) -> str:
     told = [
         parameter.serialize(getattr(task, name))
         for name, parameter in task.get_params()
-        if parameter.significant and name not in ("date", "start_year", "end_year")
+        if parameter.significant and name != "date" and getattr(task, name) != parameter._default
     ]
     return " ".join([task.get_task_family(), *told])
 
@@ -63,4 +63,4 @@ def _broken(task: luigi.Task, exception: BaseException) -> None:
 
 @luigi.Task.event_handler(luigi.Event.DEPENDENCY_MISSING)
 def _missing(task: luigi.Task) -> None:
-    send(task=name_of(task), state="missing", at=time.time())
+    send(task=name_of(task), state="missing", why="not there yet; run again when it is", at=time.time())

@@ -60,8 +60,17 @@ class BaseExtractor(EtlTask):
                     f"({', '.join(self.columns) or 'as the first row'}): {row!r:.200}"
                 )
         names = self.columns or tuple(f"f{i}" for i in range(width))
-        columns = [pa.array(map(text, column), pa.string()) for column in zip(*rows, strict=True)]
+        columns = [self._column(name, values) for name, values in zip(names, zip(*rows, strict=True), strict=True)]
         return pa.record_batch(columns, names=list(names))
+
+    def _column(self, name: str, values: tuple[Any, ...]) -> pa.Array:
+        try:
+            return pa.array(map(text, values), pa.string())
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{self.get_task_family()}: column {name}: {error.object!r:.80} is not Unicode text ({error.reason}); "
+                f"mend it in rows()"
+            ) from None
 
 
 def text(value: Any) -> str | None:
@@ -84,10 +93,13 @@ def text(value: Any) -> str | None:
 
 
 def lake_folder(key: str) -> str:
-    """`ExtractVenues {"date": "2014-02-03"}` -> `ExtractVenues/date=2014-02-03`: readable, and unique to the key."""
+    """`ExtractVenues {"date": "2014-02-03"}` -> `ExtractVenues/date=2014-02-03`.
+
+    Readable, unique to the key, and never inside another's folder: what is swept in one is nobody else's.
+    """
     family, _, said = key.partition(" ")
     inner = ",".join(f"{name}={quote(value, safe='')}" for name, value in sorted(json.loads(said).items()))
-    return f"{family}/{inner}" if inner else family
+    return f"{family}/{inner or 'all'}"
 
 
 def chunked(rows: Iterable[Any], size: int = _ROWS_A_BATCH) -> Iterator[list[Any]]:

@@ -128,6 +128,8 @@ class BaseLoader(EtlTask):
                 self._record(db, receipt, counts, extract, manifest, began)
                 if not keep:
                     control.publish_day(db, self.target, self.date, counts.after)
+                # Here and not after the commit: should the process die in between, nobody would load this again.
+                drop_stages(db, self.target)
         logger.info(
             f"{self.target}: {receipt.rows_staged:,} rows staged, {counts.inserted:,} inserted, {counts.updated:,} "
             f"updated, {counts.deleted:,} deleted, {counts.after:,} there now, {receipt.seconds:.1f} s"

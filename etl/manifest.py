@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -112,7 +113,8 @@ class Manifest:
             raise LakeError(f"{where}: not a manifest of ours ({error!r}); delete it and extract again") from None
         if rows != said:
             raise LakeError(
-                f"{where}: its parts hold {rows} rows, itself it says {said}; it was altered, delete it and extract again"
+                f"{where}: its parts hold {rows} rows, itself it says {said}; "
+                f"it was altered, delete it and extract again"
             )
         urls = [part.url for part in manifest.parts]
         if len(set(urls)) != len(urls):
@@ -361,12 +363,13 @@ class _Writer:
             same = batch.cast(schema)
             own = parts.plain(batch.schema)
             if not same.cast(own).equals(batch.cast(own)):
-                raise ValueError(f"{own.to_string()} into {schema.to_string()} loses values".replace("\n", ", "))
-            return same
-        except ValueError as error:  # Arrow's own errors are ValueErrors, or NotImplementedErrors
-            raise DataError(self._misfit(error)) from None
-        except NotImplementedError as error:
-            raise DataError(self._misfit(error)) from None
+                raise ValueError("a text would change")
+        except (ValueError, NotImplementedError) as error:
+            raise DataError(
+                f"{self._folder}: a later batch ({_shape(batch.schema)}) does not fit the first one's columns "
+                f"({_shape(schema)}): {error}; give every batch the same schema"
+            ) from None
+        return same
 
     def _change_token(self, batch: pa.RecordBatch) -> None:
         r"""Leave `\N` for a token that no value has, and write what was written already once more."""
@@ -452,6 +455,10 @@ def _anonymous(names: tuple[str, ...]) -> bool:
     return all(name == f"f{i}" for i, name in enumerate(names))
 
 
+def _shape(schema: pa.Schema) -> str:
+    return ", ".join(f"{field.name} {field.type}" for field in schema)
+
+
 def _record_batches(batches: Iterable[Any]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         if isinstance(batch, pa.RecordBatch):
@@ -459,7 +466,11 @@ def _record_batches(batches: Iterable[Any]) -> Iterator[pa.RecordBatch]:
         elif isinstance(batch, pa.Table):
             yield from batch.to_batches()
         else:
-            yield from pa.Table.from_pandas(batch, preserve_index=False).to_batches()
+            try:
+                table = pa.Table.from_pandas(batch, preserve_index=False)
+            except (pa.ArrowInvalid, pa.ArrowTypeError, UnicodeEncodeError) as error:
+                raise DataError(f"a data frame cannot be written: {' '.join(map(str, error.args))}") from None
+            yield from table.to_batches()
 
 
 def _check_count(folder: str, manifest: Manifest) -> None:
@@ -474,8 +485,7 @@ def _check_count(folder: str, manifest: Manifest) -> None:
 def _text_batches(spool: IO[str], target: ManifestTarget) -> Iterator[pa.RecordBatch]:
     """What a csv.writer wrote, as text columns and nothing else: 02134 stays 02134."""
     where, columns = target.folder, target._columns
-    first = next(csv.reader(spool), None)
-    spool.seek(0)
+    _, first = next(_rows(spool), (0, None))
     if first is None:
         return
     if columns and tuple(first) == columns:
@@ -487,7 +497,7 @@ def _text_batches(spool: IO[str], target: ManifestTarget) -> Iterator[pa.RecordB
         yield from pyarrow.csv.open_csv(
             raw,
             read_options=pyarrow.csv.ReadOptions(column_names=list(names), block_size=32 << 20, use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(names) > 1),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 null_values=[""],
@@ -500,9 +510,20 @@ def _text_batches(spool: IO[str], target: ManifestTarget) -> Iterator[pa.RecordB
 
 
 def _width_error(spool: IO[str], width: int) -> str | None:
-    spool.seek(0)
-    reader = csv.reader(spool)
-    for row in reader:
+    for line, row in _rows(spool):
         if len(row) != width:
-            return f"line {reader.line_num} has {len(row)} fields, expected {width}: {','.join(row)[:200]}"
+            return f"line {line} has {len(row)} fields, expected {width}: {','.join(row)[:200]}"
     return None
+
+
+def _rows(spool: IO[str]) -> Iterator[tuple[int, list[str]]]:
+    """Its rows as csv reads them, each with its line; a blank line is one empty field."""
+    spool.seek(0)
+    # csv's own limit of 128 KiB a field is the process's.
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        reader = csv.reader(spool)
+        for row in reader:
+            yield reader.line_num, row or [""]
+    finally:
+        csv.field_size_limit(before)

@@ -75,6 +75,7 @@ class PartWriter:
         self.rows += batch.num_rows
 
     def close(self) -> None:
+        """Close the sink too, as Arrow does."""
         self._csv.close()
         self._compressed.close()
 
@@ -93,6 +94,8 @@ def _canonical(array: pa.Array, field: pa.Field, findings: Findings) -> pa.Array
     types = pa.types
     if types.is_string(kind):
         return _without_nul(array, field.name, findings)
+    if types.is_time(kind):
+        return _micros(array, pa.time64("us"), field.name)
     if types.is_timestamp(kind):
         return _timestamp(array, field.name)
     if types.is_decimal(kind):
@@ -107,7 +110,6 @@ _WRITTEN_AS_THEY_ARE: tuple[Callable[[pa.DataType], bool], ...] = (
     pa.types.is_floating,
     pa.types.is_boolean,
     pa.types.is_date,
-    pa.types.is_time,
 )
 
 
@@ -120,21 +122,23 @@ def _without_nul(array: pa.Array, column: str, findings: Findings) -> pa.Array:
 
 
 def _timestamp(array: pa.Array, column: str) -> pa.Array:
-    zone = array.type.tz
+    if array.type.tz is None:
+        return _micros(array, pa.timestamp("us"), column)
+    # Arrow ends a zoned timestamp with Z, which Redshift's default TIMEFORMAT does not read.
+    return pc.strftime(_micros(array, pa.timestamp("us", tz="UTC"), column), format="%Y-%m-%d %H:%M:%S+00")
+
+
+def _micros(array: pa.Array, kind: pa.DataType, column: str) -> pa.Array:
     try:
-        micros = array.cast(pa.timestamp("us", tz=zone))
+        return array.cast(kind)
     except pa.ArrowInvalid:
         raise DataError(f"column {column}: holds nanoseconds, and a warehouse keeps microseconds; round it") from None
-    if zone is None:
-        return micros
-    # Arrow ends a zoned timestamp with Z, which Redshift's default TIMEFORMAT does not read.
-    return pc.strftime(micros.cast(pa.timestamp("us", tz="UTC")), format="%Y-%m-%d %H:%M:%S+00")
 
 
 def _decimal(array: pa.Array) -> pa.Array:
     text = array.cast(pa.string())
     if not pc.any(pc.match_substring(text, "E")).as_py():
-        return array
+        return text
     # Arrow prints 0.0000000001 as 1E-10, which Redshift is not known to read.
     return pa.array([None if value is None else f"{value:f}" for value in array.to_pylist()], pa.string())
 

@@ -4,7 +4,7 @@ import datetime
 import json
 
 import luigi
-from luigi.parameter import OptionalParameterMixin
+from luigi.parameter import OptionalParameterMixin, _no_value
 
 from etl import config
 from etl.errors import DataError, EtlError
@@ -20,13 +20,13 @@ class EtlTask(luigi.Task):
     def task_key(self) -> str:
         """Names this work for ever: the family, and the parameters that differ from their default in code.
 
-        So a parameter added later, with a default, makes no old work look undone. `date` has the default
-        None and is therefore written whenever it is set.
+        So a parameter added later, with a default, makes no old work look undone. `date` is written whenever
+        it is set: its default in code may be the clock's.
         """
         said = {
             name: parameter.serialize(getattr(self, name))
             for name, parameter in self.get_params()
-            if parameter.significant and getattr(self, name) != parameter._default
+            if parameter.significant and getattr(self, name) != (None if name == "date" else _default(parameter))
         }
         return f"{self.get_task_family()} {json.dumps(said, sort_keys=True)}"
 
@@ -42,3 +42,9 @@ class EtlTask(luigi.Task):
     def on_failure(self, exception: BaseException) -> str:
         """What luigid shows: the message alone where a person can act upon it, the trace for a bug."""
         return str(exception) if isinstance(exception, EtlError) else super().on_failure(exception)
+
+
+def _default(parameter: luigi.Parameter) -> object:
+    """As a task sees it: the default of a list is written as a list and arrives as a tuple."""
+    default = parameter._default
+    return default if default is _no_value else parameter.normalize(default)

@@ -4,6 +4,9 @@ import functools
 import os
 from urllib.parse import urlsplit
 
+import psycopg2
+from psycopg2.extensions import parse_dsn
+
 from etl import config
 from etl.errors import ConfigError
 from etl.warehouse.postgres import CommitUnknown, Part, Postgres
@@ -14,9 +17,19 @@ __all__ = ["CommitUnknown", "Part", "Postgres", "connect", "shared"]
 def connect(application: str) -> Postgres:
     """A connection of its own for one piece of work; `application` is what the server shows for it."""
     settings = config.warehouse()
-    scheme = urlsplit(settings.url).scheme
-    if scheme not in ("postgresql", "postgres"):
-        raise ConfigError(f"[warehouse] url begins with {scheme or 'nothing'}://; write postgresql://user:…@host/db")
+    scheme, _, address = settings.url.partition("://")
+    if scheme not in ("postgresql", "postgres") or not address:
+        begins = f"begins with {scheme}://" if address else "is no URL"
+        raise ConfigError(f"[warehouse] url {begins}; write postgresql://user:…@host/db")
+    try:
+        _ = urlsplit(settings.url).port
+        parse_dsn(settings.url)
+    except (ValueError, psycopg2.ProgrammingError):
+        # Their messages quote a piece of the URL, which may be one of the password.
+        raise ConfigError(
+            "[warehouse] url: cannot be read; write postgresql://user:password@host:port/database, "
+            "and special characters of the password as %XX (%%XX in luigi.cfg)"
+        ) from None
     return Postgres(settings, application)
 
 

@@ -15,7 +15,7 @@ import psycopg2.errors
 import psycopg2.extensions
 
 from etl import config
-from etl.errors import ConfigError, DataError, EtlError, Locked, WarehouseError
+from etl.errors import DataError, EtlError, Locked, WarehouseError
 from etl.failpoint import failpoint
 from etl.warehouse.names import literal, quote
 
@@ -310,12 +310,6 @@ class Postgres:
             )
         except psycopg2.OperationalError as error:
             raise WarehouseError(f"{self._where()}: cannot connect: {_connect_advice(error)}") from None
-        except psycopg2.ProgrammingError:
-            # Its message would quote a piece of the URL, which may be one of the password.
-            raise ConfigError(
-                "[warehouse] url: cannot be read; write postgresql://user:password@host:port/database, "
-                "and special characters of the password as %XX"
-            ) from None
         connection.autocommit = True
         if connection.server_version >= 140000:
             # A server in the middle of a long statement notices that its client is dead, and frees its locks.
@@ -386,8 +380,10 @@ class Postgres:
                 return WarehouseError(f"{self._where()}: connection lost ({said}); run again when it answers")
             case psycopg2.DataError() | psycopg2.IntegrityError():
                 return DataError(f"{said}")
-        near = sql[int(error.diag.statement_position or 0) - 1 :][:60].split() if error.diag.statement_position else []
-        return WarehouseError(f"{said}, near: {' '.join(near)}" if near else f"{self._where()}: {said}")
+        if not error.diag.statement_position:
+            return WarehouseError(f"{self._where()}: {said}")
+        near = sql[int(error.diag.statement_position) - 1 :].partition("\n")[0]
+        return WarehouseError(f"{said}, near: {near[:60]}")
 
     def _where(self) -> str:
         parts = urlsplit(self._settings.url)
@@ -419,7 +415,8 @@ def _first_line(error: psycopg2.Error) -> str:
 
 
 def _connect_advice(error: Exception) -> str:
-    said = re.sub(r"^.*(FATAL|failed):\s*", "", str(error).strip().splitlines()[-1].strip())
+    # A line for each address that was tried, and a hint after it.
+    said = [*re.findall(r".*(?:FATAL|failed): +(.+)", str(error)), str(error).strip()][0]
     if "password authentication failed" in str(error):
         return f"{said}; mend the password in [warehouse] url"
     if "does not exist" in str(error):

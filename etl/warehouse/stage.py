@@ -128,15 +128,15 @@ class Stage:
         for foreign in self.definition.foreign_keys:
             there = f"{quote(foreign.schema)}.{quote(foreign.table)}"
             orphans = self._db.query(
-                f"SELECT s.{quote(foreign.column)}, count(*) FROM {self.name} s WHERE NOT EXISTS (SELECT 1 "
-                f"FROM {there} d WHERE d.{quote(foreign.column_there)} = s.{quote(foreign.column)}) "
-                f"GROUP BY 1 ORDER BY 2 DESC"
+                f"SELECT s.{quote(foreign.column)}, sum(count(*)) OVER () FROM {self.name} s WHERE NOT EXISTS ("
+                f"SELECT 1 FROM {there} d WHERE d.{quote(foreign.column_there)} = s.{quote(foreign.column)}) "
+                f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {_SHOWN}"
             )
             if orphans:
-                shown = ", ".join(str(value) for value, _ in orphans[:_SHOWN])
+                shown = ", ".join("NULL" if value is None else str(value) for value, _ in orphans)
                 raise DataError(
-                    f"{self.definition.name}: {sum(count for _, count in orphans)} rows have a {foreign.column} that "
-                    f"is not in {foreign.schema}.{foreign.table}: {shown}; point them at the unknown member ({UNKNOWN})"
+                    f"{self.definition.name}: {orphans[0][1]} rows have a {foreign.column} that is not in "
+                    f"{foreign.schema}.{foreign.table}: {shown}; point them at the unknown member ({UNKNOWN})"
                 )
 
     def rows(self) -> int:

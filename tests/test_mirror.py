@@ -1,0 +1,135 @@
+"""MirrorTable: raw.<table> is the MySQL table, its columns and types and key, and follows it when it grows."""
+
+from etl.errors import DataError
+from etl.mirror import MirrorTable
+from etl.sources import mysql_catalogue
+from tests import drawn, pipeline
+from tests.conftest import postgres_query
+from tests.pipeline import day, receipts, refused
+
+pytest_plugins = ("tests.nights",)
+
+
+def night(task):
+    """In a process of its own, as it were: the source's catalogue is read once a process."""
+    mysql_catalogue.forget()
+    pipeline.night(task)
+
+
+def columns(warehouse, table):
+    return warehouse.query(
+        "SELECT attname, format_type(atttypid, atttypmod), attnotnull FROM pg_attribute "
+        "WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+        (table,),
+    )
+
+
+def mirror(date, table="sales"):
+    return MirrorTable(table=table, date=day(date))
+
+
+def test_a_table_becomes_what_it_is(nights, mysql, warehouse):
+    mysql.execute(
+        "CREATE TABLE sales (id BIGINT UNSIGNED, line INT, price DECIMAL(10,2), note VARCHAR(9), sold DATE, ok BIT(1), "
+        "PRIMARY KEY (line, id))"
+    )
+    mysql.execute("INSERT INTO sales VALUES (18446744073709551615, 1, 9.50, 'x', '2014-02-03', b'1')")
+    mysql.execute("INSERT INTO sales VALUES (2, 1, NULL, '', NULL, NULL)")
+    night(mirror(1))
+    assert columns(warehouse, "raw.sales") == [
+        ("id", "numeric(20,0)", True),
+        ("line", "integer", True),
+        ("price", "numeric", False),
+        ("note", "text", False),
+        ("sold", "date", False),
+        ("ok", "boolean", False),
+    ]
+    drawn.shows(
+        warehouse,
+        "raw.sales",
+        """
+        id                   | line | price | note | sold       | ok
+        18446744073709551615 | 1    | 9.50  | x    | 2014-02-03 | true
+        2                    | 1    | NULL  | ''   | NULL       | NULL
+        """,
+    )
+    assert warehouse.query("SELECT indexdef FROM pg_indexes WHERE schemaname = 'raw'") == [
+        ("CREATE UNIQUE INDEX sales_pkey ON raw.sales USING btree (line, id)",)
+    ]
+    (counts,) = warehouse.query("SELECT rows_read, rows_written FROM etl.receipts")
+    assert counts == (2, 2)
+
+
+def test_rows_follow_the_source(nights, mysql, warehouse):
+    mysql.execute("CREATE TABLE sales (id INT PRIMARY KEY, price INT)")
+    mysql.execute("INSERT INTO sales VALUES (1, 10), (2, 20), (3, 30)")
+    night(mirror(1))
+    mysql.execute("DELETE FROM sales WHERE id = 1")
+    mysql.execute("UPDATE sales SET price = NULL WHERE id = 2")
+    mysql.execute("INSERT INTO sales VALUES (4, 40)")
+    night(mirror(2))
+    drawn.shows(warehouse, "raw.sales", "id|price\n2|NULL\n3|30\n4|40")
+    assert receipts(warehouse, "raw.sales")[1] == (3, 1, 1, 1, 3)
+
+
+def test_a_table_without_a_key(nights, mysql, warehouse):
+    mysql.execute("CREATE TABLE sales (a INT)")
+    mysql.execute("INSERT INTO sales VALUES (1), (1), (NULL)")
+    night(mirror(1))
+    night(mirror(2))
+    drawn.shows(warehouse, "raw.sales", "a\n1\n1\nNULL")
+
+
+def test_names_that_sql_keeps_for_itself(nights, mysql, warehouse):
+    mysql.execute('CREATE TABLE `order` (`select` INT PRIMARY KEY, `a "b" c` INT, `Größe` INT)')
+    mysql.execute("INSERT INTO `order` VALUES (1, 2, 3)")
+    night(mirror(1, "order"))
+    mysql.execute("UPDATE `order` SET `Größe` = 4")
+    mysql.execute("ALTER TABLE `order` ADD `user` INT DEFAULT 5")
+    night(mirror(2, "order"))
+    assert warehouse.query('SELECT "select", "a ""b"" c", "Größe", "user" FROM raw."order"') == [(1, 2, 4, 5)]
+
+
+def test_a_column_that_the_source_gains_goes_last(nights, mysql, warehouse):
+    mysql.execute("CREATE TABLE sales (id INT PRIMARY KEY, price INT)")
+    mysql.execute("INSERT INTO sales VALUES (1, 10)")
+    night(mirror(1))
+    warehouse.query("CREATE VIEW public.v AS SELECT id FROM raw.sales")
+    mysql.execute("ALTER TABLE sales ADD fee DECIMAL(5,2) NOT NULL DEFAULT 0.5 AFTER id")
+    night(mirror(2))
+    assert columns(warehouse, "raw.sales")[1:] == [("price", "integer", False), ("fee", "numeric", False)]
+    drawn.shows(warehouse, "raw.sales", "id|price|fee\n1|10|0.50")
+    assert warehouse.query("SELECT * FROM public.v") == [(1,)]
+
+
+def test_a_column_that_the_source_loses_stops_the_mirror_and_changes_nothing(nights, mysql, warehouse):
+    """A renamed one is lost and gained at once."""
+    mysql.execute("CREATE TABLE sales (id INT PRIMARY KEY, price INT, fee INT)")
+    mysql.execute("INSERT INTO sales VALUES (1, 10, 1)")
+    night(mirror(1))
+    before = columns(warehouse, "raw.sales")
+    mysql.execute("ALTER TABLE sales DROP fee, CHANGE price `the price` INT")
+    night(mirror(2).requires())
+    message = refused(mirror(2), DataError)
+    assert message == (
+        "raw.sales: the source has no column price, fee any more; "
+        'ALTER TABLE raw.sales DROP COLUMN "price", DROP COLUMN "fee", or bring it back'
+    )
+    assert columns(warehouse, "raw.sales") == before
+    postgres_query(warehouse.url, message.partition("any more; ")[2].partition(", or bring")[0])
+    night(mirror(2))
+    assert warehouse.query('SELECT id, "the price" FROM raw.sales') == [(1, 10)]
+
+
+def test_a_table_whose_name_is_not_plain(nights, mysql):
+    mysql.execute("CREATE TABLE `Sales` (id INT PRIMARY KEY)")
+    assert "'Sales': not a table's name" in refused(mirror(1, "Sales"), DataError)
+
+
+def test_analysts_do_not_read_raw(nights, mysql, warehouse):
+    mysql.execute("CREATE TABLE sales (id INT PRIMARY KEY)")
+    night(mirror(1))
+    rights = (
+        "has_schema_privilege('bi_reader', 'raw', 'USAGE'), has_table_privilege('bi_reader', 'raw.sales', 'SELECT')"
+    )
+    assert warehouse.query(f"SELECT {rights}") == [(False, False)]
