@@ -4,9 +4,16 @@ Luigi's defaults are 0 for a failed task, 0 for missing data, 0 for a task that 
 says otherwise wins.
 """
 
+import configparser
 import logging
+import sys
 
-import luigi.configuration
+try:
+    import luigi.configuration
+except configparser.Error as error:
+    # Luigi reads luigi.cfg while it is imported: there is no later moment to say this in.
+    print(f"etl: a settings file cannot be read: {error}; mend that line", file=sys.stderr)
+    sys.exit(2)
 
 from etl.errors import EtlError
 

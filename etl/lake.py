@@ -263,7 +263,9 @@ def _advice(code: str, store: config.Store) -> str:
     known = {
         "NoSuchBucket": "no such bucket; create it, or mend the url",
         "AccessDenied": "access denied; the credentials need s3:GetObject, PutObject, DeleteObject and ListBucket here",
-        "403": "access denied; the credentials need s3:GetObject, PutObject, DeleteObject and ListBucket here",
+        # The answer to a HEAD says no more than its number.
+        "403": "access denied; check access_key_id and secret_access_key, and that they are allowed s3:GetObject, "
+        "PutObject, DeleteObject and ListBucket here",
         "InvalidAccessKeyId": "the server does not know this access_key_id",
         "SignatureDoesNotMatch": "the secret_access_key is not the one that belongs to the access_key_id",
         "ExpiredToken": "the credentials have expired; renew them and run again",

@@ -188,7 +188,8 @@ class ManifestTarget(luigi.Target):
     def open(self, mode: str = "w") -> "TextHandle":
         """A text handle for csv's excel dialect without a header; the extract appears when it is closed.
 
-        An unquoted empty field is NULL and `""` is the empty string. csv.DictWriter cannot tell None from
+        An unquoted empty field is NULL and `""` is the empty string; blank lines are ignored where a row has
+        more than one field, and are NULL where it has one. csv.DictWriter cannot tell None from
         '': with its default quoting both are written unquoted, and so both are NULL.
         """
         if mode != "w":
@@ -233,8 +234,7 @@ class PartReader(io.RawIOBase):
             self.error = error
             raise
         except (OSError, pa.ArrowException) as error:
-            # The decompressor meets damaged bytes before their checksum can be known.
-            self.error = self._source.error or LakeError(f"{self.part.url}: cannot be decompressed ({error})")
+            self.error = self._source.error or self._damage(error)
             raise self.error from None
 
     def readable(self) -> bool:
@@ -243,6 +243,14 @@ class PartReader(io.RawIOBase):
     def close(self) -> None:
         self._source.close()
         super().close()
+
+    def _damage(self, error: Exception) -> LakeError:
+        """The decompressor meets damaged bytes before the last, and only then can size and checksum be known."""
+        try:
+            self._source.drain()
+        except LakeError as altered:
+            return altered
+        return LakeError(f"{self.part.url}: cannot be decompressed ({error}), though it is as it was written")
 
 
 class TextHandle(io.TextIOBase):
@@ -256,6 +264,10 @@ class TextHandle(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
+    @property
+    def closed(self) -> bool:
+        return self._spool is None
+
     def write(self, text: str) -> int:
         if self._spool is None:
             raise ValueError("the handle is closed")
@@ -267,7 +279,6 @@ class TextHandle(io.TextIOBase):
         spool, self._spool = self._spool, None
         with contextlib.closing(spool):
             spool.flush()
-            spool.seek(0)
             self._target.write(_text_batches(spool, self._target))
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -485,19 +496,22 @@ def _check_count(folder: str, manifest: Manifest) -> None:
 def _text_batches(spool: IO[str], target: ManifestTarget) -> Iterator[pa.RecordBatch]:
     """What a csv.writer wrote, as text columns and nothing else: 02134 stays 02134."""
     where, columns = target.folder, target._columns
-    _, first = next(_rows(spool), (0, None))
+    first = None
+    for _, first in _rows(spool):
+        if first:
+            break
     if first is None:
         return
     if columns and tuple(first) == columns:
         raise DataError(f"{where}: line 1 is a header ({', '.join(first)}); write the rows without it")
-    names = columns or tuple(f"f{i}" for i in range(len(first)))
+    names = columns or tuple(f"f{i}" for i in range(len(first) or 1))
     raw = spool.buffer  # type: ignore[attr-defined]
     raw.seek(0)
     try:
         yield from pyarrow.csv.open_csv(
             raw,
             read_options=pyarrow.csv.ReadOptions(column_names=list(names), block_size=32 << 20, use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(names) > 1),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
                 null_values=[""],
@@ -511,19 +525,19 @@ def _text_batches(spool: IO[str], target: ManifestTarget) -> Iterator[pa.RecordB
 
 def _width_error(spool: IO[str], width: int) -> str | None:
     for line, row in _rows(spool):
-        if len(row) != width:
+        if row and len(row) != width:
             return f"line {line} has {len(row)} fields, expected {width}: {','.join(row)[:200]}"
     return None
 
 
 def _rows(spool: IO[str]) -> Iterator[tuple[int, list[str]]]:
-    """Its rows as csv reads them, each with its line; a blank line is one empty field."""
+    """Its rows as csv reads them, each with its line; a blank line has no fields."""
     spool.seek(0)
     # csv's own limit of 128 KiB a field is the process's.
     before = csv.field_size_limit(sys.maxsize)
     try:
         reader = csv.reader(spool)
         for row in reader:
-            yield reader.line_num, row or [""]
+            yield reader.line_num, row
     finally:
         csv.field_size_limit(before)

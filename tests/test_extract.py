@@ -146,7 +146,7 @@ def test_it_is_complete_when_its_manifest_is_there(lake):
     assert not task.complete()
     assert luigi.build([task], local_scheduler=True)
     assert task.complete()
-    assert "ExtractRows/date=2014-02-03/manifest.json" in lake.keys()
+    assert lake.get("ExtractRows/date=2014-02-03/manifest.json")
 
 
 def test_findings_go_into_the_manifest(lake):

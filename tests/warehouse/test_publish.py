@@ -186,7 +186,7 @@ def test_surrogate_keys_follow_the_natural_key_and_stay_for_ever(nights, warehou
         3         | 200      | Bonn
         """
     drawn.shows(warehouse, "dim_venue", first)
-    load("dim_venue", "venue_id|city\n5|Pisa\n200|Cologne\n1|Kiel\n30|Rome", date=2, **said)
+    load("dim_venue", "venue_id|city\n250|Pisa\n200|Cologne\n1|Kiel\n30|Rome", date=2, **said)
     stays = "1 | 9 | Oslo" if strategy == "upsert" else ""
     drawn.shows(
         warehouse,
@@ -197,7 +197,7 @@ def test_surrogate_keys_follow_the_natural_key_and_stay_for_ever(nights, warehou
         2         | 30       | Rome
         3         | 200      | Cologne
         4         | 1        | Kiel
-        5         | 5        | Pisa
+        5         | 250      | Pisa
         {stays}
         """,
     )

@@ -1,0 +1,275 @@
+"""The command line, as people and cron use it: real commands, a real stack, a real terminal."""
+
+import contextlib
+import datetime
+import json
+import os
+import pty
+import select
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from etl.stack import Stack
+from tests.project import SCALE, Project
+
+pytest_plugins = ["tests.project"]
+
+
+@pytest.fixture(scope="module")
+def night(project: Project) -> subprocess.CompletedProcess[str]:
+    return project.etl("demo", "night")
+
+
+def yesterday() -> str:
+    return str(datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1))
+
+
+def test_help_teaches_and_names_the_exit_codes(project: Project) -> None:
+    said = project.etl("--help")
+    assert said.returncode == 0
+    for word in ("up", "down", "run", "status", "url", "demo", "30 failed", "20 missing data"):
+        assert word in said.stdout
+    assert max(map(len, said.stdout.splitlines())) <= 80
+
+
+def test_up_again_starts_nothing_and_says_where_luigi_finds_it(project: Project) -> None:
+    again = project.etl("up")
+    assert again.returncode == 0
+    assert "started" not in again.stdout
+    assert again.stdout.count("running on port") == 6
+    assert "LUIGI_CONFIG_PATH=var/luigi.cfg luigi --module tasks.nightly Nightly" in again.stdout
+
+
+def test_the_stacks_settings_are_for_its_owner_alone(project: Project) -> None:
+    assert stat.S_IMODE((project.folder / "var/luigi.cfg").stat().st_mode) == 0o600
+    assert stat.S_IMODE((project.folder / "var").stat().st_mode) == 0o700
+
+
+def test_seeding_again_at_the_same_scale_does_nothing(project: Project) -> None:
+    again = project.etl("demo", "seed", "--scale", SCALE)
+    assert again.returncode == 0
+    assert f"seeded already, at scale {SCALE} up to {yesterday()}" in again.stdout
+
+
+def test_a_night_shows_its_tables_a_mart_and_where_to_connect(
+    project: Project, night: subprocess.CompletedProcess[str]
+) -> None:
+    assert night.returncode == 0, night.stderr
+    for table in ("public.dim_user", "public.fact_ticket_sale", "mart.daily_sales", "raw.experiment_assignment"):
+        assert table in night.stdout
+    assert max(map(len, [line for line in night.stdout.splitlines() if "://" not in line])) <= 80
+    (address,) = [word for word in night.stdout.split() if word.startswith("postgresql://")]
+    assert address.startswith("postgresql://bi_reader:")
+    with contextlib.closing(psycopg2.connect(address)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) > 0 FROM mart.daily_sales")
+        assert cursor.fetchone() == (True,)
+
+
+def test_the_same_night_again_is_done_already(project: Project, night: subprocess.CompletedProcess[str]) -> None:
+    again = project.etl("demo", "night")
+    assert again.returncode == 0
+    assert "everything is already there" in again.stderr
+
+
+def test_status_for_people_and_for_machines_agree(project: Project, night: subprocess.CompletedProcess[str]) -> None:
+    people, machines = project.etl("status"), project.etl("status", "--json")
+    tables = json.loads(machines.stdout)
+    assert len(tables) == 18
+    for table in tables:
+        assert table["table"] in people.stdout
+        assert f"{table['rows']:,}" in people.stdout
+    users = next(table for table in tables if table["table"] == "raw.users")
+    assert users["lost"] > 0, "the zero dates of birth"
+
+
+def test_plain_luigi_uses_the_stack_by_the_line_that_up_prints(
+    project: Project, night: subprocess.CompletedProcess[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "luigi", "--module", "tasks.nightly", "Nightly", "--date", yesterday()],
+        cwd=project.folder,
+        env=project.environment | {"LUIGI_CONFIG_PATH": "var/luigi.cfg"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 complete ones were encountered" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["warehouse", "lake", "mysql", "redis", "elasticsearch", "luigid"])
+def test_url_prints_one_address(project: Project, name: str) -> None:
+    said = project.etl("url", name)
+    assert said.returncode == 0
+    assert len(said.stdout.split()) == 1
+    assert "://" in said.stdout
+
+
+def test_url_of_a_production_warehouse_is_the_readers_and_has_no_password(project: Project, tmp_path: Path) -> None:
+    settings = tmp_path / "luigi.cfg"
+    settings.write_text("[warehouse]\nurl = postgresql://etl_load:${SECRET}@db.example.com/dwh\nreader = analysts\n")
+    said = project.etl("url", "warehouse", LUIGI_CONFIG_PATH=str(settings), SECRET="canary")
+    assert said.stdout.strip() == "postgresql://analysts@db.example.com/dwh"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("run", "Nightly", "--date", "2199-01-01"), ("2199-01-01", "future", "today is")),
+        (("run", "Nightly", "--date", "tomorrow"), ("tomorrow", "%Y-%m-%d")),
+        (("run", "LoadVenue"), ("no task LoadVenue", "LoadVenues")),
+        (("run", "LoadVenues", "--wrong", "1"), ("--wrong",)),
+        (("url", "oracle"), ("oracle", "warehouse")),
+        (("demo", "seed", "--scale", "big"), ("big",)),
+    ],
+)
+def test_wrong_usage_is_said_and_exits_2(project: Project, arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    said = project.etl(*arguments)
+    assert said.returncode == 2
+    assert all(word in said.stderr for word in words), said.stderr
+    assert "Traceback" not in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("[lake]\nkeep_dayz = 3\n", ("[lake] keep_dayz", "keep_days")),
+        ("[warehouse]\nurl = ${NOT_SET_ANYWHERE}\n", ("[warehouse] url", "NOT_SET_ANYWHERE")),
+        ("[lake]\npart_mb = many\n", ("[lake] part_mb = many", "whole number")),
+    ],
+)
+def test_wrong_settings_are_named_with_their_section_before_anything_runs(
+    project: Project, tmp_path: Path, section: str, words: tuple[str, ...]
+) -> None:
+    settings = tmp_path / "luigi.cfg"
+    name, line = section.splitlines()
+    key = line.partition(" ")[0]
+    lines = (project.folder / "var/luigi.cfg").read_text().splitlines()
+    at = lines.index(name)
+    own = [i for i in range(at, len(lines)) if lines[i].startswith(f"{key} =")][:1] if key == "url" else []
+    kept = [text for i, text in enumerate(lines) if i not in own]
+    kept.insert(at + 1, line)
+    settings.write_text("\n".join(kept) + "\n")
+    said = project.etl("run", "Nightly", LUIGI_CONFIG_PATH=str(settings))
+    assert said.returncode == 2
+    assert all(word in said.stderr for word in words), said.stderr
+
+
+def test_a_partners_missing_file_is_missing_data_and_named(
+    project: Project, night: subprocess.CompletedProcess[str]
+) -> None:
+    said = project.etl("run", "ExtractCampaignEmails", "--date", "2001-02-03")
+    assert said.returncode == 20
+    assert "s3://partners/campaigns/2001/02/03/" in said.stderr.splitlines()[-1]
+
+
+def test_a_dead_source_fails_its_tables_and_no_others(
+    project: Project, night: subprocess.CompletedProcess[str]
+) -> None:
+    """MySQL is down: exit 30 and its address; the experiments, which need no MySQL, are loaded."""
+
+    stack = Stack(project.folder / "var", project.folder / "luigi.cfg")
+    day = str(datetime.date.fromisoformat(yesterday()) - datetime.timedelta(days=1))
+    before = {table["table"]: table for table in json.loads(project.etl("status", "--json").stdout)}
+    stack.mariadb.stop()
+    try:
+        said = project.etl("run", "Nightly", "--date", day)
+    finally:
+        assert project.etl("up").returncode == 0
+    assert said.returncode == 30
+    assert "MySQL at 127.0.0.1:" in said.stderr
+    assert "[mysql] url" in said.stderr
+    assert "Traceback" not in said.stderr
+    after = {table["table"]: table for table in json.loads(project.etl("status", "--json").stdout)}
+    assert after["public.fact_experiment_day"]["run"] != before["public.fact_experiment_day"]["run"]
+    assert after["public.fact_ticket_sale"] == before["public.fact_ticket_sale"]
+
+
+def test_outside_a_project_the_next_step_is_said(tmp_path: Path, project: Project) -> None:
+    bare = Path(sys.executable).with_name("etl")
+    environment = {key: value for key, value in project.environment.items() if key != "PYTHONPATH"}
+    said = subprocess.run([bare, "up"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert said.returncode != 0
+    assert "run this in the project's own folder" in said.stderr
+    assert not (tmp_path / "var/luigi.cfg").exists()
+
+
+def test_no_password_is_printed_but_by_url_and_the_night(
+    project: Project, night: subprocess.CompletedProcess[str]
+) -> None:
+    settings = (project.folder / "var/luigi.cfg").read_text()
+    secrets = {line.rpartition("= ")[2] for line in settings.splitlines() if line.startswith("secret_access_key")}
+    secrets |= {line.partition("@")[0].rpartition(":")[2] for line in settings.splitlines() if "@127" in line}
+    assert len(secrets) >= 4
+    for arguments in (("status",), ("status", "--json"), ("up",), ("run", "Nightly", "--date", yesterday())):
+        said = project.etl(*arguments)
+        assert not [secret for secret in secrets if secret in said.stdout + said.stderr]
+    assert not [secret for secret in secrets if secret in night.stderr]
+
+
+def test_at_a_terminal_progress_is_drawn_and_luigis_lines_go_to_a_file(
+    project: Project, night: subprocess.CompletedProcess[str]
+) -> None:
+    """A day that the sources do not have: whole tables are read again, and the night needs no partner's file."""
+    day = str(datetime.date.fromisoformat(yesterday()) - datetime.timedelta(days=2))
+    shown, code = _at_a_terminal(project, "run", "DailySales", "--date", day)
+    assert code == 0, shown
+    assert "running" in shown, "the live table"
+    assert "ExtractTable" in shown
+    assert f"DailySales {day}:" in shown
+    assert "Informed scheduler" not in shown
+    assert any("Informed scheduler" in log.read_text() for log in (project.folder / "var/log").glob("*.log"))
+
+
+def test_down_and_up_keep_the_data_and_clean_leaves_nothing(server_folder: Path) -> None:
+    folder = server_folder / "other"
+    folder.mkdir()
+    other = Project(folder)
+    try:
+        assert other.etl("up").returncode == 0
+        assert other.etl("demo", "seed", "--scale", "0.01").returncode == 0
+        assert other.etl("run", "LoadVenues", "--date", yesterday()).returncode == 0
+        before = json.loads(other.etl("status", "--json").stdout)
+        assert other.etl("down").returncode == 0
+        down = other.etl("status")
+        assert down.returncode == 30
+        assert "is the server up" in down.stderr
+        assert other.etl("up").returncode == 0
+        assert json.loads(other.etl("status", "--json").stdout) == before
+    finally:
+        cleaned = other.etl("clean")
+        left = (folder / "var").exists()
+        shutil.rmtree(folder)
+    assert cleaned.returncode == 0
+    assert not left
+
+
+def _at_a_terminal(project: Project, *arguments: str) -> tuple[str, int]:
+    """What an 80-column terminal is sent, and the exit code."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(project.folder)
+        etl = str(Path(sys.executable).with_name("etl"))
+        os.execve(etl, [etl, *arguments], project.environment | {"TERM": "xterm-256color"})
+    said = b""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 1)[0]:
+            try:
+                chunk = os.read(terminal, 65536)
+            except OSError:
+                break
+            if not chunk:
+                break
+            said += chunk
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    return said.decode(errors="replace"), os.waitstatus_to_exitcode(status)
