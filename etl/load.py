@@ -171,7 +171,8 @@ class BaseLoader(EtlTask):
         receipt.rows_deleted, receipt.rows_after = counts.deleted, counts.after
         receipt.seconds = round(time.monotonic() - began, 3)
         findings = manifest.findings if manifest else {"losses": [], "files": []}
-        control.record(db, receipt, findings["losses"], findings["files"])
+        reader = extract.folder.partition("/")[0] if extract else ""
+        control.record(db, receipt, findings["losses"], findings["files"], reader)
         if extract:
             control.expect(db, extract.url, self._consumers_of_the_extract())
 

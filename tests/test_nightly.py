@@ -191,7 +191,8 @@ UPWARDS = {
     "etl.config": ("etl.lake", "etl.manifest", "etl.extract", "etl.sources", "etl.warehouse", "etl.load"),
     "etl.manifest": ("etl.extract", "etl.sources", "etl.warehouse", "etl.marker", "etl.load", "etl.mart", "etl.mirror"),
     "etl.extract": ("etl.sources", "etl.warehouse", "etl.marker", "etl.load", "etl.mart", "etl.mirror"),
-    "etl.sources": ("etl.warehouse", "etl.marker", "etl.load", "etl.mart", "etl.mirror"),
+    # A source may ask the warehouse which of its files were loaded.
+    "etl.sources": ("etl.marker", "etl.load", "etl.mart", "etl.mirror"),
     "etl.warehouse": ("etl.lake", "etl.manifest", "etl.extract", "etl.sources", "etl.marker", "etl.load", "etl.mart"),
     "etl.load": ("etl.sources", "etl.mart", "etl.mirror"),
     "etl.mart": ("etl.sources", "etl.mirror"),

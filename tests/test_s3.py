@@ -23,6 +23,7 @@ from luigi.task_register import Register
 from etl.errors import DataError, LakeError, SourceError
 from etl.lake import Bucket as LakeBucket
 from etl.lake import config as lake_config
+from etl.load import BaseLoader
 from etl.sources.s3 import S3Extractor, S3Files
 from etl.sources.s3_formats import ROW_LIMIT
 
@@ -512,3 +513,41 @@ def test_a_marker_is_waited_for(source):
     assert isinstance(needed, S3Files) and not needed.complete()
     source.put("partners/2014/02/03/_SUCCESS", b"")
     assert needed.complete()
+
+
+def test_what_was_loaded_is_not_read_again_and_a_change_is_found(source, warehouse, lake, settings, tmp_path):
+    """The ledger is the warehouse's: a file belongs to it once its rows are published."""
+    settings.set("etl", "sql", str(tmp_path))
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "clicks.sql").write_text(
+        "CREATE TABLE public.clicks (partner VARCHAR(99) NOT NULL PRIMARY KEY, clicks INTEGER);"
+    )
+
+    class ExtractClicks(S3Extractor):
+        prefix = "inbox/"
+        columns = ("partner", "clicks")
+        on_change = "reload"
+
+    class LoadClicks(BaseLoader):
+        extractor, table, strategy, key = ExtractClicks, "clicks", "upsert", ("partner",)
+
+    def night(day: int) -> list[tuple]:
+        date = datetime.date(2014, 2, day)
+        assert luigi.build([LoadClicks(date=date)], local_scheduler=True)
+        return [(file["key"], file["rows"]) for file in ExtractClicks(date=date).output().manifest().findings["files"]]
+
+    source.put("inbox/a.csv", b"partner,clicks\nada,1\n")
+    assert night(3) == [("inbox/a.csv", 1)]
+    source.put("inbox/b.csv", b"partner,clicks\nbob,2\ncyd,3\n")
+    assert night(4) == [("inbox/b.csv", 2)]
+    assert night(5) == []
+    first = source.client.get_object(Bucket=source.name, Key="inbox/a.csv")["Body"].read()
+    source.put("inbox/a.csv", b"partner,clicks\nada,9\n")
+    assert night(6) == [("inbox/a.csv", 1)]
+    source.put("inbox/a.csv", first)
+    assert night(7) == [("inbox/a.csv", 1)], "changed back is changed"
+    assert warehouse.query("SELECT * FROM public.clicks ORDER BY 1") == [("ada", 1), ("bob", 2), ("cyd", 3)]
+    assert warehouse.query("SELECT task, file_key, rows FROM etl.files ORDER BY 2") == [
+        ("ExtractClicks", "inbox/a.csv", 1),
+        ("ExtractClicks", "inbox/b.csv", 2),
+    ]

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import luigi
 import pyarrow as pa
 
-from etl import config
+from etl import config, warehouse
 from etl.errors import DataError, LakeError, SourceError
 from etl.extract import BaseExtractor
 from etl.lake import Bucket, Object
 from etl.sources import s3_formats
+from etl.warehouse import control
 
 logger = logging.getLogger("etl")
 
@@ -63,8 +64,11 @@ class S3Extractor(BaseExtractor):
         return S3Files(url=self._bucket().url(self._prefix()), suffixes=self.suffixes, marker=self.marker)
 
     def known_files(self) -> set[tuple[str, str, int]]:
-        """(key, etag, size) of the files that were loaded before; of a file that changed, the last one loaded."""
-        return set()
+        """(key, etag, size) of the files that were loaded before; of a file that changed, the last one loaded.
+
+        From etl.files, which the load writes in the transaction that publishes a file's rows.
+        """
+        return control.files(warehouse.shared(), self.get_task_family())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         self._check()

@@ -69,8 +69,13 @@ def loads_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
     return [{"task": key, "run": run, "table": target} for key, run, target in rows]
 
 
-def record(db: Postgres, receipt: Receipt, losses: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]]) -> None:
-    """Write marker, receipt, losses and files. Belongs into the transaction that publishes the rows."""
+def record(
+    db: Postgres, receipt: Receipt, losses: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]], reader: str = ""
+) -> None:
+    """Write marker, receipt, losses, and the files that `reader`, an extractor, took.
+
+    Belongs into the transaction that publishes the rows.
+    """
     who = (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id)
     db.execute("INSERT INTO etl.loads VALUES (%s, %s, %s, %s, statement_timestamp())", who)
     values = vars(receipt) | {"inputs": json.dumps(receipt.inputs)}
@@ -85,10 +90,18 @@ def record(db: Postgres, receipt: Receipt, losses: Sequence[dict[str, Any]], fil
             (*who, loss["column"], loss["reason"], loss["count"], json.dumps(loss["samples"])),
         )
     for file in files:
+        db.execute("DELETE FROM etl.files WHERE task = %s AND file_key = %s", (reader, file["key"]))
         db.execute(
             "INSERT INTO etl.files VALUES (%s, %s, %s, %s, %s, %s, statement_timestamp())",
-            (receipt.task_key.partition(" ")[0], file["key"], file["etag"], file["size"], file["rows"], receipt.run_id),
+            (reader, file["key"], file["etag"], file["size"], file["rows"], receipt.run_id),
         )
+
+
+def files(db: Postgres, reader: str) -> set[tuple[str, str, int]]:
+    """(key, etag, size) of each file of an extractor that was loaded, as it was when it was loaded last."""
+    if not db.exists("etl", "files"):
+        return set()
+    return set(db.query("SELECT file_key, etag, size FROM etl.files WHERE task = %s", (reader,)))  # type: ignore[arg-type]
 
 
 def publish_day(db: Postgres, target: str, business_date: date | None, rows: int) -> None:
