@@ -80,9 +80,9 @@ def down() -> None:
 def clean() -> None:
     """Stop the local stack and delete what it made in var/, data included."""
     Stack().clean(_report)
-    for left in (Path("var/demo.json"), *Path("var/log").glob("*.log")):
+    for left in (Path("var/demo.json"), *Path("var/log").glob("*.log"), *Path("var/lock").glob("*.pid")):
         left.unlink(missing_ok=True)
-    for folder in (Path("var/log"), Path("var")):
+    for folder in (Path("var/log"), Path("var/lock"), Path("var")):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

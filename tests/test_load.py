@@ -203,7 +203,7 @@ def test_losses_and_files_land_with_the_rows(sales, warehouse):
         "SELECT target, business_date, column_name, reason, occurrences, samples FROM etl.losses"
     ) == [("public.fact_sale", day(3), "note", "zero date", 2, '["1", "2"]')]
     assert warehouse.query("SELECT task, file_key, etag, size, rows FROM etl.files") == [
-        ("LoadLossy", "partners/a.csv", "etag-1", 123, 2)
+        ("ExtractLossy", "partners/a.csv", "etag-1", 123, 2)
     ]
     assert warehouse.query("SELECT rows_read FROM etl.receipts WHERE business_date = '2014-02-03'") == [(2,)]
 

@@ -116,9 +116,10 @@ def test_days_are_counted_from_the_last_load(db, warehouse):
     assert control.sweepable(db, 7) == ["s3://a/manifest.json"]
 
 
-def test_an_extract_that_was_written_again_is_swept_again(db):
+def test_an_extract_that_was_written_again_is_swept_again(db, warehouse):
     control.record(db, receipt("LoadA {}"), [], [])
     control.expect(db, "s3://a/manifest.json", ["LoadA {}"])
     control.swept(db, "s3://a/manifest.json")
     control.expect(db, "s3://a/manifest.json", ["LoadA {}"])
     assert control.sweepable(db, 0) == ["s3://a/manifest.json"]
+    assert warehouse.query("SELECT count(*) FROM etl.extracts") == [(1,)]
