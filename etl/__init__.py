@@ -6,6 +6,7 @@ says otherwise wins.
 
 import configparser
 import logging
+import re
 import sys
 
 try:
@@ -31,13 +32,24 @@ _TRUTH = {
 }
 
 
+_TRACE = "Traceback (most recent call last):\n"
+# Frames are indented; the first line that is not names the exception.
+_OUR_ERROR = re.compile(r"(?: [^\n]*\n)*etl\.[\w.]+: (?P<message>.*)", re.DOTALL)
+
+
 class _MessageOfAnEtlError(logging.Filter):
-    """Luigi logs every failure with its trace; for one that a person can act upon the message says it all."""
+    """Luigi logs every failure with its trace; for one that a person can act upon the message says it all.
+
+    While it plans, luigi writes the trace into the line's own text.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
         if record.exc_info and isinstance(record.exc_info[1], EtlError):
             record.msg, record.args = f"{record.getMessage()}: {record.exc_info[1]}", ()
             record.exc_info = record.exc_text = None
+        text, begins, _ = record.getMessage().partition(_TRACE)
+        if begins and (ours := _OUR_ERROR.match(record.getMessage().rpartition(_TRACE)[2])):
+            record.msg, record.args = text + ours["message"], ()
         return True
 
 

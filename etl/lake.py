@@ -240,7 +240,7 @@ class _Present(Exception):
 @functools.lru_cache(maxsize=8)
 def _client(store: config.Store, pid: int) -> Any:
     """One client a process: its connection pool must not be shared across a fork."""
-    return boto3.session.Session().client(
+    return boto3.client(
         "s3",
         endpoint_url=store.endpoint_url,
         region_name=store.region or "us-east-1",

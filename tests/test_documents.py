@@ -15,7 +15,7 @@ from tests.project import ROOT, Project
 
 pytest_plugins = ["tests.project"]
 
-DAY = "2014-02-03"
+BIN = Path(sys.executable).parent
 
 
 def blocks(document: str) -> dict[str, str]:
@@ -63,7 +63,7 @@ def test_the_crontabs_night_runs_from_a_home_folder_with_crons_environment(proje
     (tmp_path / "environment").write_text("WAREHOUSE_PASSWORD=x\n")
     etl = project.folder / ".venv/bin/etl"
     etl.parent.mkdir(parents=True)
-    etl.write_text(f'#!/bin/sh\nPYTHONPATH={project.folder} exec {Path(sys.executable).with_name('etl')} "$@"\n')
+    etl.write_text(f'#!/bin/sh\nPYTHONPATH={project.folder} exec {BIN}/etl "$@"\n')
     etl.chmod(0o755)
     night, calendar = (_crontab_line(word, project, tmp_path) for word in ("Nightly >>", "LoadDateTable"))
 
@@ -84,7 +84,7 @@ def test_the_crontabs_catch_up_is_a_command_that_luigi_knows(project: Project, t
     (tmp_path / "environment").write_text("")
     luigi = project.folder / ".venv/bin/luigi"
     luigi.parent.mkdir(parents=True, exist_ok=True)
-    luigi.write_text(f'#!/bin/sh\nPYTHONPATH={project.folder} exec {Path(sys.executable).with_name('luigi')} "$@" --help\n')
+    luigi.write_text(f'#!/bin/sh\nPYTHONPATH={project.folder} exec {BIN}/luigi "$@" --help\n')
     luigi.chmod(0o755)
     done = _as_cron(_crontab_line("RangeDailyBase --of", project, tmp_path), tmp_path)
     assert done.returncode == 0, done.stdout

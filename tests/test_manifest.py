@@ -740,25 +740,21 @@ def test_a_lake_that_goes_away_half_way(target, lake, proxy):
         proxy.refuse = lambda method, path: True
         yield from noise(10)
 
-    with pytest.raises(LakeError, match="part-00000.csv.zst: Connection was closed"):
+    with pytest.raises(LakeError, match=r"part-00000\.csv\.zst: Connection was closed"):
         target.write(batches())
     gc.collect()
-    assert leftovers(lake) == [part_key_of_the_upload(lake)]
+    assert len(leftovers(lake)) == 1
     proxy.refuse = lambda method, path: False
     target.write([batch(a=["x"])])
     assert content(target) == '"x"\n'
     assert len(leftovers(lake)) == 2
 
 
-def part_key_of_the_upload(lake) -> str:
-    return lake.client.list_multipart_uploads(Bucket=lake.name)["Uploads"][0]["Key"]
-
-
 def test_an_answer_that_breaks_off(target, proxy):
     written = target.write(noise(1))
     proxy.cut = lambda method, path: method == "GET" and "part-" in path
     with target.open_part(written.parts[0], written) as reader:
-        with pytest.raises(LakeError, match="part-00000.csv.zst: lost while it was read .*; run again") as caught:
+        with pytest.raises(LakeError, match=r"part-00000\.csv\.zst: lost while it was read .*; run again") as caught:
             while reader.read(1 << 20):
                 pass
         assert reader.error is caught.value
