@@ -18,10 +18,10 @@ demo: $(VENV)/.demo packages
 	@$(BIN)/etl demo night
 
 test: $(VENV)/.dev packages
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not exam"
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not exam"
 
 exam: $(VENV)/.dev packages
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

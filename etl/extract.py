@@ -14,6 +14,7 @@ import pyarrow as pa
 from etl.errors import DataError
 from etl.findings import Findings
 from etl.manifest import ManifestTarget
+from etl.parts import anonymous
 from etl.progress import Progress
 from etl.task import EtlTask
 
@@ -59,7 +60,7 @@ class BaseExtractor(EtlTask):
                     f"{self.get_task_family()}: a row has {len(row)} fields, expected {width} "
                     f"({', '.join(self.columns) or 'as the first row'}): {row!r:.200}"
                 )
-        names = self.columns or tuple(f"f{i}" for i in range(width))
+        names = self.columns or anonymous(width)
         columns = [self._column(name, values) for name, values in zip(names, zip(*rows, strict=True), strict=True)]
         return pa.record_batch(columns, names=list(names))
 

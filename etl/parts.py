@@ -61,6 +61,15 @@ def retoken(chunks: Iterable[bytes], old: str, new: str) -> Iterator[bytes]:
         yield b'"'.join(pieces)
 
 
+def anonymous(width: int) -> tuple[str, ...]:
+    """Names for the fields of an extract that names none, which no table has for its columns."""
+    return tuple(f"?{i}" for i in range(width))
+
+
+def is_anonymous(names: tuple[str, ...]) -> bool:
+    return names == anonymous(len(names))
+
+
 class PartWriter:
     """Writes batches of one schema to one sink, compressed; `rows` counts them."""
 

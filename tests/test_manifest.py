@@ -381,6 +381,14 @@ def test_a_value_of_three_megabytes(target, first):
     assert csv.field_size_limit() == before
 
 
+def test_a_long_row_in_many_writes(target):
+    with target.open("w") as handle:
+        for _ in range(3000):
+            handle.write("0123456789" * 100)
+        handle.write(",x\r\n")
+    assert len(content(target)) == 3_000_007
+
+
 def test_one_column(target):
     """csv writes a lone empty field as two quotes; a blank line is a field without them."""
     with target.open("w") as handle:

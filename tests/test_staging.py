@@ -8,6 +8,7 @@ import pytest
 from etl.errors import DataError, WarehouseError
 from etl.extract import BaseExtractor
 from etl.load import BaseLoader
+from etl.parts import anonymous
 from tests import drawn
 from tests.pipeline import load, loader, night, receipts, refused
 
@@ -21,13 +22,13 @@ def batches_of(*batches, columns=()):
 
 def test_an_extract_without_columns_is_in_the_tables_order(nights, warehouse):
     nights.table("public.fact_sale", "id INTEGER, price INTEGER")
-    night(batches_of(pa.record_batch([[1, 2], [10, 20]], names=["f0", "f1"]))("fact_sale"))
+    night(batches_of(pa.record_batch([[1, 2], [10, 20]], names=anonymous(2)))("fact_sale"))
     drawn.shows(warehouse, "fact_sale", "id|price\n1|10\n2|20")
 
 
 def test_an_extract_of_another_width_than_the_table(nights):
     nights.table("public.fact_sale", "id INTEGER, price INTEGER")
-    task = batches_of(pa.record_batch([[1], [10], [100]], names=["f0", "f1", "f2"]))("fact_sale")
+    task = batches_of(pa.record_batch([[1], [10], [100]], names=anonymous(3)))("fact_sale")
     assert refused(task, DataError) == (
         f"public.fact_sale: the table has 2 columns, the rows of {task.requires().output().url} have 3; "
         "write them in the table's order: id, price"
