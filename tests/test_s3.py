@@ -280,7 +280,7 @@ def written(table: list[tuple[str | None, str | None]]) -> bytes:
 @given(table=st.lists(st.tuples(CELL, CELL)))
 def test_any_text_comes_through_from_source_to_part(source, lake, table):
     Register.clear_instance_cache()
-    lake.client.delete_object(Bucket=lake.name, Key="Plain/manifest.json")
+    lake.client.delete_object(Bucket=lake.name, Key="Plain/all/manifest.json")
     source.put("plain/x.csv", written(table))
 
     class Plain(S3Extractor):
