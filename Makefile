@@ -48,6 +48,7 @@ $(VENV)/bin/python:
 	        echo "Run this once, then try again:  sudo apt-get install -y python3-venv" >&2; exit 2; fi; \
 	    apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null && $(PYTHON) -m venv $(VENV); \
 	fi
+	@touch $(VENV)/.made-by-make
 
 $(VENV)/.%: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "installing .[$*]: the first time this downloads some 300 MB"
@@ -59,4 +60,4 @@ down:
 
 clean:
 	@if [ -x $(BIN)/etl ]; then $(BIN)/etl clean; fi
-	@rm -rf $(VENV) *.egg-info
+	@if [ -e $(VENV)/.made-by-make ]; then rm -rf $(VENV) turnstile_etl.egg-info; fi

@@ -1,8 +1,7 @@
 """fact_campaign_email: what three mail providers report of our campaigns, a folder a day."""
 
-from etl.sources.s3 import S3Extractor
-
 from etl.load import BaseLoader
+from etl.sources.s3 import S3Extractor
 from tasks.dates import dim_date
 from tasks.events import LoadEvents
 from tasks.users import LoadUsers

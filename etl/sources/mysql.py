@@ -34,6 +34,9 @@ class MySQLExtractor(BaseExtractor):
     table: Any = ""
     sql: str = ""
 
+    # How many read production side by side is `[resources] mysql` in luigi.cfg.
+    resources = {"mysql": 1}
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """An empty batch first, which says columns and types also where there are no rows."""
         if bool(self.table) == bool(self.sql):
