@@ -45,7 +45,9 @@ class BaseExtractor(EtlTask):
         self.check_date()
         # Luigi keeps one instance a task, and a retry must not count the first attempt's losses again.
         self.__dict__.pop("findings", None)
-        self.output().write(self.batches(), self.findings, Progress(self.task_key(), self))
+        progress = Progress(self.task_key(), self)
+        self.output().write(self.batches(), self.findings, progress)
+        progress.done()
 
     @functools.cached_property
     def findings(self) -> Findings:

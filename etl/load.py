@@ -110,10 +110,11 @@ class BaseLoader(EtlTask):
     def _load(self, db: warehouse.Postgres, extract: ManifestTarget | None, began: float) -> None:
         """Stage, audit and publish under the target's lock, which the caller holds."""
         manifest = extract.manifest() if extract else None
+        progress = Progress(self.task_key(), self, "loaded", manifest.rows if manifest else None)
         self._check_disk(db, manifest)
         with Stage(db, self._definition(db, manifest), run_id()) as stage:
             receipt = self._receipt(db, extract, manifest)
-            receipt.rows_staged = self._fill(db, stage, extract, manifest)
+            receipt.rows_staged = self._fill(db, stage, extract, manifest, progress)
             failpoint("load.staged")
             keep = self._keeps_the_old(db, stage, receipt.rows_staged)
             stage.add_unknown_member()
@@ -130,17 +131,23 @@ class BaseLoader(EtlTask):
                     control.publish_day(db, self.target, self.date, counts.after)
                 # Here and not after the commit: should the process die in between, nobody would load this again.
                 drop_stages(db, self.target)
-        logger.info(
-            f"{self.target}: {receipt.rows_staged:,} rows staged, {counts.inserted:,} inserted, {counts.updated:,} "
-            f"updated, {counts.deleted:,} deleted, {counts.after:,} there now, {receipt.seconds:.1f} s"
+        said = (
+            f"{receipt.rows_staged:,} rows staged, {counts.inserted:,} inserted, {counts.updated:,} updated, "
+            f"{counts.deleted:,} deleted, {counts.after:,} there now, {receipt.seconds:.1f} s"
         )
+        logger.info("%s: %s", self.target, said)
+        progress.done(said)
 
     def _fill(
-        self, db: warehouse.Postgres, stage: Stage, extract: ManifestTarget | None, manifest: Manifest | None
+        self,
+        db: warehouse.Postgres,
+        stage: Stage,
+        extract: ManifestTarget | None,
+        manifest: Manifest | None,
+        progress: Progress,
     ) -> int:
         select = self._select(stage.landing)
         if extract and manifest:
-            progress = Progress(self.task_key(), self, "loaded", manifest.rows)
             return fill_from_manifest(db, stage, select, self.key, extract, manifest, progress)
         if not select:
             raise ConfigError(f"{type(self).__name__}: has neither an extract nor `sql` to load from")

@@ -36,16 +36,22 @@ class Progress:
             self._logged = now
             logger.info("%s: %s", self.name, self)
 
+    def done(self, said: str = "") -> None:
+        """Say the last word, which stays on luigid's page: the total, or what the task has to say of it."""
+        self._tell(said or str(self), percent=100)
+
     def __str__(self) -> str:
         of = f" of {self.total:,}" if self.total else ""
         size = f", {self.bytes / 1e6:,.1f} MB" if self.bytes else ""
         return f"{self.verb} {self.rows:,}{of} rows{size} in {time.monotonic() - self._began:.1f} s"
 
-    def _tell(self) -> None:
+    def _tell(self, said: str = "", percent: int | None = None) -> None:
         name = events.name_of(self._task) if self._task else self.name
         events.send(task=name, verb=self.verb, rows=self.rows, bytes=self.bytes, total=self.total)
+        if percent is None and self.total:
+            percent = min(100, 100 * self.rows // self.total)
         # Luigi gives a task these methods only while a worker runs it, and they are None otherwise.
         if getattr(self._task, "set_status_message", None):
-            self._task.set_status_message(str(self))
-            if self.total:
-                self._task.set_progress_percentage(min(100, 100 * self.rows // self.total))
+            self._task.set_status_message(said or str(self))
+            if percent is not None:
+                self._task.set_progress_percentage(percent)

@@ -14,6 +14,9 @@ import pyarrow.csv
 from etl.errors import DataError
 from etl.parts import anonymous
 
+_BLOCK = 1 << 20
+_UTF8_BYTES = 4
+
 
 class TextHandle(io.TextIOBase):
     """A handle for csv's excel dialect, which gives its rows to `publish` when it is closed.
@@ -25,6 +28,7 @@ class TextHandle(io.TextIOBase):
         self._publish, self._where, self._columns = publish, where, columns
         # The text is spooled on local disk, because it is read again once its width is known.
         self._spool: IO[str] | None = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
+        self._row = self._longest = 0
 
     def writable(self) -> bool:
         return True
@@ -36,6 +40,10 @@ class TextHandle(io.TextIOBase):
     def write(self, text: str) -> int:
         if self._spool is None:
             raise ValueError("the handle is closed")
+        self._row += len(text)
+        self._longest = max(self._longest, self._row)
+        if text.endswith("\n"):
+            self._row = 0
         return self._spool.write(text)
 
     def close(self) -> None:
@@ -44,7 +52,7 @@ class TextHandle(io.TextIOBase):
         spool, self._spool = self._spool, None
         with contextlib.closing(spool):
             spool.flush()
-            self._publish(_batches(spool, self._where, self._columns))
+            self._publish(_batches(spool, self._where, self._columns, self._longest))
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is not None:
@@ -60,8 +68,11 @@ class TextHandle(io.TextIOBase):
             self._spool = None
 
 
-def _batches(spool: IO[str], where: str, columns: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """What a csv.writer wrote, as text columns and nothing else: 02134 stays 02134."""
+def _batches(spool: IO[str], where: str, columns: tuple[str, ...], longest: int) -> Iterator[pa.RecordBatch]:
+    """What a csv.writer wrote, as text columns and nothing else: 02134 stays 02134.
+
+    No row has more than `longest` characters.
+    """
     first = None
     for _, first in _rows(spool):
         if first:
@@ -73,10 +84,12 @@ def _batches(spool: IO[str], where: str, columns: tuple[str, ...]) -> Iterator[p
     names = columns or anonymous(len(first) or 1)
     raw = spool.buffer  # type: ignore[attr-defined]
     raw.seek(0)
+    # Arrow reads 32 blocks ahead, and takes no row that is longer than a block.
+    block = max(_BLOCK, _UTF8_BYTES * longest)
     try:
         yield from pyarrow.csv.open_csv(
             raw,
-            read_options=pyarrow.csv.ReadOptions(column_names=list(names), block_size=32 << 20, use_threads=False),
+            read_options=pyarrow.csv.ReadOptions(column_names=list(names), block_size=block, use_threads=False),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=len(names) > 1),
             convert_options=pyarrow.csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),

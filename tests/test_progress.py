@@ -106,6 +106,17 @@ def test_luigid_is_told_while_a_worker_runs_the_task(clock):
     assert told == ["read 5 of 10 rows in 1.0 s", 50, "read 12 of 10 rows in 2.0 s", 100]
 
 
+def test_the_last_word_is_the_total_or_the_tasks_own(clock):
+    task, told = Watched(), []
+    task.set_status_message = told.append
+    task.set_progress_percentage = told.append
+    counter = Progress("x", task)
+    counter.add(3)
+    counter.done()
+    counter.done("3 rows staged")
+    assert told == ["read 3 rows in 0.0 s", 100, "3 rows staged", 100]
+
+
 def test_a_task_that_no_worker_runs(clock):
     counter = Progress("x", Watched(), total=10)
     clock.now += 1
