@@ -12,14 +12,19 @@ import luigi
 
 PIPE = "ETL_EVENTS_FD"
 
-_LONGEST = 1500
+# The kernel keeps a write of up to PIPE_BUF bytes whole; JSON makes up to twelve of a character.
+_WHOLE = 4096
+_SURELY_SHORT = 300
 
 
 def send(**event: Any) -> None:
-    """One line to the command that watches, if there is one. Below PIPE_BUF, so that lines never mix."""
+    """One line to the command that watches, if there is one; a long `why` is cut, so that lines never mix."""
     if descriptor := os.environ.get(PIPE):
+        line = json.dumps(event)
+        if len(line) >= _WHOLE:
+            line = json.dumps(event | {"why": event["why"][:_SURELY_SHORT]})
         try:
-            os.write(int(descriptor), json.dumps(event).encode() + b"\n")
+            os.write(int(descriptor), line.encode() + b"\n")
         except OSError:
             # Nobody reads any more; the night goes on.
             del os.environ[PIPE]
@@ -48,17 +53,17 @@ def _done(task: luigi.Task) -> None:
 @luigi.Task.event_handler(luigi.Event.FAILURE)
 def _failed(task: luigi.Task, exception: BaseException) -> None:
     why = str(exception) or type(exception).__name__
-    send(task=name_of(task), state="failed", why=why[:_LONGEST], at=time.time())
+    send(task=name_of(task), state="failed", why=why, at=time.time())
 
 
 @luigi.Task.event_handler(luigi.Event.PROCESS_FAILURE)
 def _died(task: luigi.Task, why: str) -> None:
-    send(task=name_of(task), state="failed", why=why[:_LONGEST], at=time.time())
+    send(task=name_of(task), state="failed", why=why, at=time.time())
 
 
 @luigi.Task.event_handler(luigi.Event.BROKEN_TASK)
 def _broken(task: luigi.Task, exception: BaseException) -> None:
-    send(task=name_of(task), state="failed", why=str(exception)[:_LONGEST], at=time.time())
+    send(task=name_of(task), state="failed", why=str(exception), at=time.time())
 
 
 @luigi.Task.event_handler(luigi.Event.DEPENDENCY_MISSING)

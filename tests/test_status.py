@@ -1,0 +1,47 @@
+"""How every table stands, from receipts that real loads wrote."""
+
+import json
+
+from etl import status
+from etl.run import run_id
+from etl.warehouse import connect
+from tests.pipeline import load
+
+pytest_plugins = ["tests.nights"]
+
+FIRST = """
+id | name
+1  | ada
+2  | bob
+"""
+SECOND = """
+id | name
+1  | eve
+3  | cyd
+"""
+
+
+def test_an_empty_warehouse_has_nothing_to_say(nights):
+    with connect("test") as db:
+        assert status.tables(db) == []
+
+
+def test_the_last_load_of_each_table_and_what_it_did(nights):
+    nights.table("public.people", "id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9)")
+    load("people", FIRST, date=1)
+    load("people", SECOND, date=2)
+    with connect("test") as db:
+        (people,) = status.tables(db)
+        assert status.tables(db, run_id()) == [people]
+        assert status.tables(db, "another run") == []
+    assert (people.table, str(people.business_date), people.rows) == ("public.people", "2014-02-02", 2)
+    assert (people.staged, people.inserted, people.updated, people.deleted, people.lost) == (2, 1, 1, 1, 0)
+    assert json.loads(json.dumps(people.as_json(), default=str))["rows"] == 2
+
+
+def test_lost_values_are_counted(nights):
+    nights.table("public.people", "id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9)")
+    load("people", FIRST.replace("ada", "a\0a"))
+    with connect("test") as db:
+        (people,) = status.tables(db)
+    assert people.lost == 1
