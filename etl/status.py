@@ -9,7 +9,7 @@ from etl.warehouse import Postgres
 
 @dataclass(frozen=True)
 class TableStatus:
-    """The last load of one table; rows, seconds, and how many values were lost in it."""
+    """The last load of one table: rows, seconds, values lost in it; `business_date` is the day the table is at."""
 
     table: str
     business_date: date | None
@@ -28,12 +28,13 @@ class TableStatus:
 
 
 _LAST_LOADS = """
-    SELECT r.target, r.business_date, r.rows_after, r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
+    SELECT r.target, COALESCE(d.business_date, r.business_date), r.rows_after, r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
            CAST(COALESCE((SELECT SUM(l.occurrences) FROM etl.losses l
                           WHERE l.task_key = r.task_key AND l.run_id = r.run_id), 0) AS BIGINT),
            r.seconds, r.loaded_at, r.run_id
     FROM (SELECT e.*, ROW_NUMBER() OVER (PARTITION BY target ORDER BY loaded_at DESC) AS recent
           FROM etl.receipts e WHERE run_id = %s OR %s IS NULL) r
+    LEFT JOIN etl.data_as_of d ON d.table_name = r.target
     WHERE r.recent = 1
     ORDER BY r.loaded_at, r.target
 """

@@ -45,3 +45,12 @@ def test_lost_values_are_counted(nights):
     with connect("test") as db:
         (people,) = status.tables(db)
     assert people.lost == 1
+
+
+def test_an_older_night_that_is_caught_up_with_does_not_make_the_table_older(nights):
+    nights.table("public.people", "id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9)")
+    load("people", SECOND, date=2)
+    load("people", FIRST, date=1, strategy="upsert", key=("id",))
+    with connect("test") as db:
+        (people,) = status.tables(db)
+    assert (str(people.business_date), people.rows) == ("2014-02-02", 3)
