@@ -34,8 +34,9 @@ class Part:
 class PartsWriter:
     """Writes batches as the parts of one attempt at an extract.
 
-    A new part begins when the last has its share of compressed bytes. `schema` is the first batch's, None while there
-    was none; `token` is what stands for NULL.
+    A new part begins when the last has its share of compressed bytes: 1 MiB for the first, twice as much for each
+    that follows, up to `[lake] part_mb`. So what is worth several COPY connections has a part for each of them.
+    `schema` is the first batch's, None while there was none; `token` is what stands for NULL.
     """
 
     def __init__(self, bucket: Bucket, folder: str, columns: tuple[str, ...], findings: Findings, progress: Progress):
@@ -44,7 +45,7 @@ class PartsWriter:
             raise ConfigError(f"[lake] compression = {settings.compression}: write one of {', '.join(SUFFIX)}")
         self._bucket, self._columns, self._findings, self._progress = bucket, columns, findings, progress
         self.compression = settings.compression
-        self._limit = settings.part_mb * 1024 * 1024
+        self._largest = settings.part_mb
         self._folder = folder
         self._prefix = f"{folder}/{run_id()}-{secrets.token_hex(3)}/part-"
         self.token = NULL
@@ -69,7 +70,7 @@ class PartsWriter:
         self._part.write(batch)
         failpoint("extract.batch")
         self._progress.add(batch.num_rows, batch.nbytes)
-        if self._upload.size >= self._limit:
+        if self._upload.size >= min(1 << len(self.parts), self._largest) << 20:
             self._close_part()
 
     def abort(self) -> None:

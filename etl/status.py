@@ -28,7 +28,8 @@ class TableStatus:
 
 
 _LAST_LOADS = """
-    SELECT r.target, COALESCE(d.business_date, r.business_date), r.rows_after, r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
+    SELECT r.target, COALESCE(d.business_date, r.business_date),
+           r.rows_after, r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
            CAST(COALESCE((SELECT SUM(l.occurrences) FROM etl.losses l
                           WHERE l.task_key = r.task_key AND l.run_id = r.run_id), 0) AS BIGINT),
            r.seconds, r.loaded_at, r.run_id
