@@ -4,7 +4,7 @@ import luigi
 
 from etl import warehouse
 from etl.errors import DataError
-from etl.load import BaseLoader
+from etl.load import ON_EMPTY, BaseLoader
 from etl.manifest import Manifest
 from etl.sources.mysql import ExtractTable
 from etl.warehouse.definition import Definition
@@ -14,11 +14,15 @@ from etl.warehouse.names import plain, quote
 class MirrorTable(BaseLoader):
     """raw.<table> equals the MySQL table as it was in one snapshot; its definition is derived from the source's.
 
-    A column that the source has gained is added last, nullable.
+    A column that the source has gained is added last, nullable. A table that became empty fails unless `on_empty` says
+    otherwise: for one night by `etl run MirrorTable --table venues --date … --on-empty replace`.
     """
 
     schema = "raw"
     table = luigi.Parameter(description="a table of the MySQL database")  # type: ignore[assignment]
+
+    # Not significant: how a night was let through does not make it another night.
+    on_empty = luigi.ChoiceParameter(default="fail", choices=ON_EMPTY, significant=False)  # type: ignore[assignment]
 
     def requires(self) -> ExtractTable:
         return ExtractTable(table=self.table, date=self.date)

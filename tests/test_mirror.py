@@ -1,5 +1,7 @@
 """MirrorTable: raw.<table> is the MySQL table, its columns and types and key, and follows it when it grows."""
 
+from luigi.task_register import Register
+
 from etl.errors import DataError
 from etl.mirror import MirrorTable
 from etl.sources import mysql_catalogue
@@ -133,3 +135,18 @@ def test_analysts_do_not_read_raw(nights, mysql, warehouse):
         "has_schema_privilege('bi_reader', 'raw', 'USAGE'), has_table_privilege('bi_reader', 'raw.sales', 'SELECT')"
     )
     assert warehouse.query(f"SELECT {rights}") == [(False, False)]
+
+
+def test_an_emptied_source_is_let_through_when_somebody_says_so(nights, mysql, warehouse):
+    mysql.execute("CREATE TABLE sales (id INT PRIMARY KEY)")
+    mysql.execute("INSERT INTO sales VALUES (1), (2)")
+    night(mirror(1))
+    mysql.execute("DELETE FROM sales")
+    mysql_catalogue.forget()
+    message = refused(mirror(2), DataError)
+    assert "raw.sales: the source gave 0 rows and the table has 2" in message
+    assert warehouse.query("SELECT count(*) FROM raw.sales") == [(2,)]
+    Register.clear_instance_cache()
+    night(MirrorTable(table="sales", date=day(2), on_empty="replace"))
+    assert warehouse.query("SELECT count(*) FROM raw.sales") == [(0,)]
+    assert mirror(2).complete(), "it is the same night"
