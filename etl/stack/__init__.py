@@ -62,11 +62,13 @@ class Stack:
 
     def up(self, report: Report = _silent) -> None:
         """Return when every server takes clients and `cfg` says where; what is running already stays untouched."""
+        # Before anything is started: a command in the wrong folder must leave nothing behind.
+        text = self._project_settings()
         check_packages()
         make_private_folder(self.folder)
         with self._alone():
             self._each(_start, report)
-            write_private(self.cfg, self._settings())
+            write_private(self.cfg, self._pointed_here(text))
 
     def down(self, report: Report = _silent) -> None:
         """Return when no server is left; data, ports and passwords stay for the next `up`."""
@@ -122,7 +124,13 @@ class Stack:
         if failed:
             raise EtlError("\n".join(failed))
 
-    def _settings(self) -> str:
+    def _project_settings(self) -> str:
+        try:
+            return self.project.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise EtlError(f"no {self.project} here; run this in the project's own folder") from None
+
+    def _pointed_here(self, text: str) -> str:
         store = {
             "endpoint_url": self.s3.endpoint,
             "access_key_id": self.s3.password("access_key_id"),
@@ -137,10 +145,6 @@ class Stack:
             "elasticsearch": {"url": self.search.url()},
         }
         scheduler = {"scheduler_host": ports.HOST, "scheduler_port": str(self.luigid.port)}
-        try:
-            text = self.project.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            raise EtlError(f"no {self.project} here; run this in the project's own folder") from None
         return settings.point_at(text, servers, scheduler)
 
 
