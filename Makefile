@@ -51,7 +51,7 @@ $(VENV)/bin/python:
 	@touch $(VENV)/.made-by-make
 
 $(VENV)/.%: setup.cfg pyproject.toml | $(VENV)/bin/python
-	@echo "installing .[$*]: the first time this downloads some 300 MB"
+	@echo "installing .[$*]: the first time this takes a while"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --root-user-action ignore -e '.[$*]'
 	@touch $@
 

@@ -9,7 +9,7 @@ from typing import Any
 from etl.errors import DataError, SourceError
 from etl.sources.json_values import as_text, json_text
 
-logger = logging.getLogger("etl")
+logger = logging.getLogger("luigi-interface.etl")
 
 METADATA = ("_id", "_index")
 FAIL, FIRST, JOIN = "fail", "first", "join"

@@ -23,7 +23,7 @@ from etl.errors import ConfigError, SourceError
 from etl.run import run_id
 from etl.sources.json_values import loads
 
-logger = logging.getLogger("etl")
+logger = logging.getLogger("luigi-interface.etl")
 
 # How long a context outlives the page before it: the time in which a page must be written to the lake.
 _KEEP_ALIVE = "5m"

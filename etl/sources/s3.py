@@ -14,7 +14,7 @@ from etl.lake import Bucket, Object
 from etl.sources import s3_formats
 from etl.warehouse import control
 
-logger = logging.getLogger("etl")
+logger = logging.getLogger("luigi-interface.etl")
 
 FAIL, RELOAD, IGNORE = "fail", "reload", "ignore"
 
