@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
-from etl.errors import DataError
-from etl.findings import Findings
+from etl.errors import ConfigError, DataError
+from etl.findings import POLICIES, Findings
 from etl.manifest import ManifestTarget
 from etl.parts import anonymous
 from etl.progress import Progress
@@ -26,10 +26,12 @@ class BaseExtractor(EtlTask):
 
     A subclass says `columns` and one of: `rows()`, tuples of Python values, written as text; `batches()`,
     Arrow record batches or pandas frames, which is the fast way; or its own `run()`, which writes csv to
-    `self.output().open('w')`.
+    `self.output().open('w')`. `on_loss` says for a column what becomes of a row whose value no warehouse can hold:
+    null, replace, quarantine (the row goes to etl.quarantine), fail or keep; docs/types.md has the defaults.
     """
 
     columns: tuple[str, ...] = ()
+    on_loss: dict[str, str] = {}
 
     def rows(self) -> Iterable[tuple[Any, ...]]:
         raise NotImplementedError(f"{type(self).__name__}: write rows(), batches() or run()")
@@ -39,7 +41,7 @@ class BaseExtractor(EtlTask):
             yield self._as_text(chunk)
 
     def output(self) -> ManifestTarget:
-        return ManifestTarget(lake_folder(self.task_key()), tuple(self.columns), self.date)
+        return ManifestTarget(lake_folder(self.task_key()), tuple(self.columns), self.date, self.on_loss)
 
     def run(self) -> None:
         self.check_date()
@@ -52,7 +54,11 @@ class BaseExtractor(EtlTask):
     @functools.cached_property
     def findings(self) -> Findings:
         """What `batches()` notices on its way: losses, the source's own count, the files it took."""
-        return Findings()
+        if wrong := sorted(set(self.on_loss.values()) - set(POLICIES)):
+            raise ConfigError(
+                f"{self.get_task_family()}: on_loss says {wrong[0]!r}; write one of {', '.join(POLICIES)}"
+            )
+        return Findings(policies=dict(self.on_loss))
 
     def _as_text(self, rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
         width = len(self.columns) or len(rows[0])

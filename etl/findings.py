@@ -1,7 +1,16 @@
-"""What an extractor notices while it reads: losses, the rows its source counted, the files it took."""
+"""What an extractor notices while it reads: losses, rows put aside, the rows its source counted, the files it took."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from etl.errors import DataError
+
+POLICIES = ("keep", "null", "replace", "quarantine", "fail")
 
 
 @dataclass
@@ -14,12 +23,23 @@ class Loss:
     samples: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Rejected:
+    """A row that is not to be loaded: `key` is the JSON list of its key's values, `row` the JSON object of all."""
+
+    key: str
+    column: str
+    reason: str
+    row: str
+
+
 @dataclass
 class Findings:
     """Filled by an extractor's `batches()` and written into its manifest.
 
     `counted` is the number of rows by the source's own count, in the snapshot that was read; `key` names
-    the columns that identify a row at the source; `files` are the objects that were read.
+    the columns that identify a row at the source; `files` are the objects that were read. `policies` say, by column,
+    what becomes of a value that a warehouse cannot hold; `rejected` are rows put aside and not yet written.
     """
 
     counted: int | None = None
@@ -27,6 +47,8 @@ class Findings:
     files: list[dict[str, Any]] = field(default_factory=list)
     skipped: dict[str, int] = field(default_factory=dict)
     losses: dict[tuple[str, str], Loss] = field(default_factory=dict)
+    policies: dict[str, str] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
 
     SAMPLES = 5
 
@@ -41,3 +63,63 @@ class Findings:
     def skip(self, reason: str, count: int = 1) -> None:
         """Rows of the source that are rightly not taken, such as a key that expired while it was read."""
         self.skipped[reason] = self.skipped.get(reason, 0) + count
+
+
+class Sieve:
+    """Settles, for one batch of rows as they were read, what becomes of values that a warehouse cannot hold.
+
+    `keys` are the columns, in the batch or beside it, whose values say which row it is.
+    """
+
+    def __init__(self, findings: Findings, batch: pa.RecordBatch, keys: Sequence[pa.Array]):
+        self._findings, self._batch, self._keys = findings, batch, keys
+        self._aside: dict[int, Rejected] = {}
+
+    def policy(self, column: str, default: str) -> str:
+        return self._findings.policies.get(column, default)
+
+    def lose(self, column: str, reason: str, mask: pa.Array, default: str) -> str:
+        """Count the masked values as lost, put their rows aside or refuse them; returns the policy that was followed.
+
+        DataError where it is `fail`.
+        """
+        policy = self.policy(column, default)
+        places = pc.indices_nonzero(mask).to_pylist()
+        if policy == "keep" or not places:
+            return policy
+        if policy == "fail":
+            raise DataError(
+                f"column {column}: {reason} in the row with the key {self._key(places[0])}; mend it at the source, or "
+                f"say on_loss = {{{column!r}: 'null'}} or 'quarantine'"
+            )
+        self._findings.loss(column, reason, len(places), [self._sample(place) for place in places[: Findings.SAMPLES]])
+        if policy == "quarantine":
+            for place in places:
+                # A row goes aside once, for the first reason that was found.
+                self._aside.setdefault(place, Rejected(self._key(place), column, reason, self._row(place)))
+        return policy
+
+    def kept(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch, made of the same rows, without those that were put aside."""
+        if not self._aside:
+            return batch
+        self._findings.rejected += [self._aside[place] for place in sorted(self._aside)]
+        return batch.filter(pa.array([place not in self._aside for place in range(batch.num_rows)]))
+
+    def _sample(self, place: int) -> str:
+        return ",".join(_text(key[place].as_py()) or "" for key in self._keys)
+
+    def _key(self, place: int) -> str:
+        return json.dumps([_text(key[place].as_py()) for key in self._keys], ensure_ascii=False)
+
+    def _row(self, place: int) -> str:
+        names = self._batch.schema.names
+        values = {name: _text(self._batch.column(i)[place].as_py()) for i, name in enumerate(names)}
+        # A NUL character is what no warehouse stores, and may be the very reason.
+        return json.dumps(values, ensure_ascii=False)
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

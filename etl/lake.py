@@ -1,5 +1,6 @@
 """A bucket on S3: objects in, objects out. The only module that knows boto3."""
 
+import concurrent.futures
 import contextlib
 import functools
 import hashlib
@@ -155,8 +156,8 @@ class Bucket:
 class Upload:
     """A writable stream that becomes an object when it is closed, and nothing when it is aborted.
 
-    Holds one piece of 8 MiB: a small object is one PUT, a larger one a multipart upload.
-    `size` and `sha256` describe the bytes written so far.
+    Holds two pieces of 8 MiB, one of which travels while the other fills: a small object is one PUT, a larger one a
+    multipart upload. `size` and `sha256` describe the bytes written so far.
     """
 
     closed = False
@@ -168,6 +169,8 @@ class Upload:
         self._pending = bytearray()
         self._pieces: list[dict[str, Any]] = []
         self._upload: str | None = None
+        self._courier: concurrent.futures.ThreadPoolExecutor | None = None
+        self._travelling: concurrent.futures.Future[None] | None = None
         self._digest = hashlib.sha256()
         self.size = 0
 
@@ -203,14 +206,20 @@ class Upload:
             else:
                 if self._pending:
                     self._send()
+                self._arrive()
                 self._bucket._s3.complete_multipart_upload(
                     **self._where, UploadId=self._upload, MultipartUpload={"Parts": self._pieces}
                 )
+        self._dismiss()
         self.closed = True
         failpoint("upload.after_close")
 
     def abort(self) -> None:
         """Leave nothing behind; safe to call at any time, and best effort when the server is gone."""
+        # A piece that arrives after its upload was abandoned would stay.
+        with contextlib.suppress(LakeError):
+            self._arrive()
+        self._dismiss()
         if not self.closed and self._upload is not None:
             with contextlib.suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
                 self._bucket._s3.abort_multipart_upload(**self._where, UploadId=self._upload)
@@ -220,13 +229,28 @@ class Upload:
         with self._bucket._explained(self._key):
             if self._upload is None:
                 self._upload = self._bucket._s3.create_multipart_upload(**self._where)["UploadId"]
-            number = len(self._pieces) + 1
-            answer = self._bucket._s3.upload_part(
-                **self._where, UploadId=self._upload, PartNumber=number, Body=bytes(self._pending)
-            )
-        self._pieces.append({"PartNumber": number, "ETag": answer["ETag"]})
+        self._arrive()
+        if self._courier is None:
+            self._courier = concurrent.futures.ThreadPoolExecutor(1)
+        self._travelling = self._courier.submit(self._deliver, len(self._pieces) + 1, bytes(self._pending))
         self._pending.clear()
+
+    def _deliver(self, number: int, piece: bytes) -> None:
+        with self._bucket._explained(self._key):
+            answer = self._bucket._s3.upload_part(**self._where, UploadId=self._upload, PartNumber=number, Body=piece)
+        self._pieces.append({"PartNumber": number, "ETag": answer["ETag"]})
         failpoint("upload.piece")
+
+    def _arrive(self) -> None:
+        """Wait for the piece that is on its way; what became of it is raised here."""
+        travelling, self._travelling = self._travelling, None
+        if travelling is not None:
+            travelling.result()
+
+    def _dismiss(self) -> None:
+        if self._courier is not None:
+            self._courier.shutdown()
+            self._courier = None
 
 
 class _Absent(Exception):

@@ -17,7 +17,7 @@ from etl.manifest import Manifest, ManifestTarget
 from etl.marker import MarkerTarget, loaded
 from etl.progress import Progress
 from etl.run import code_version, run_id
-from etl.staging import fill_from_manifest, fill_from_tables
+from etl.staging import fill_from_manifest, fill_from_tables, land_rejected
 from etl.sweep import sweep
 from etl.task import EtlTask
 from etl.warehouse import control
@@ -115,6 +115,8 @@ class BaseLoader(EtlTask):
         with Stage(db, self._definition(db, manifest), run_id()) as stage:
             receipt = self._receipt(db, extract, manifest)
             receipt.rows_staged = self._fill(db, stage, extract, manifest, progress)
+            if extract and manifest:
+                land_rejected(db, stage, extract, manifest)
             failpoint("load.staged")
             keep = self._keeps_the_old(db, stage, receipt.rows_staged)
             stage.add_unknown_member()
@@ -127,13 +129,17 @@ class BaseLoader(EtlTask):
                 counts = stage.unchanged() if keep else publish(db, stage, self.strategy, self._key(stage), self.date)
                 failpoint("publish.after")
                 self._record(db, receipt, counts, extract, manifest, began)
+                if manifest and not keep:
+                    control.hold(db, receipt, stage.held, whole=self.strategy == "replace")
                 if not keep:
                     control.publish_day(db, self.target, self.date, counts.after)
                 # Here and not after the commit: should the process die in between, nobody would load this again.
                 drop_stages(db, self.target)
+        held = f"{receipt.rows_rejected:,} in quarantine, " if receipt.rows_rejected else ""
         said = (
-            f"{receipt.rows_staged:,} rows staged, {counts.inserted:,} inserted, {counts.updated:,} updated, "
-            f"{counts.deleted:,} deleted, {counts.after:,} there now, {receipt.seconds:.1f} s"
+            f"{receipt.rows_staged:,} rows staged, {held}{counts.inserted:,} inserted, "
+            f"{counts.updated:,} updated, {counts.deleted:,} deleted, {counts.after:,} there now, "
+            f"{receipt.seconds:.1f} s"
         )
         logger.info("%s: %s", self.target, said)
         progress.done(said)
@@ -162,6 +168,7 @@ class BaseLoader(EtlTask):
             receipt.manifest, receipt.manifest_sha256 = extract.url, hashlib.sha256(manifest.to_json()).hexdigest()
             receipt.rows_read = manifest.findings["counted"]
             receipt.rows_written, receipt.bytes = manifest.rows, manifest.size
+            receipt.rows_rejected = manifest.rows_rejected
             receipt.fingerprint = manifest.fingerprint
         return receipt
 
@@ -176,6 +183,7 @@ class BaseLoader(EtlTask):
     ) -> None:
         receipt.rows_inserted, receipt.rows_updated = counts.inserted, counts.updated
         receipt.rows_deleted, receipt.rows_after = counts.deleted, counts.after
+        _check_sum(receipt)
         receipt.seconds = round(time.monotonic() - began, 3)
         findings = manifest.findings if manifest else {"losses": [], "files": []}
         reader = extract.folder.partition("/")[0] if extract else ""
@@ -249,6 +257,16 @@ class BaseLoader(EtlTask):
                 f"{self.target}: about {needed >> 20} MiB of disk are needed to load it, {free >> 20} MiB are free "
                 f"at the warehouse; free some space, then run again"
             )
+
+
+def _check_sum(receipt: control.Receipt) -> None:
+    """Every row that the source counted is written or put aside, or nothing commits."""
+    settled = (receipt.rows_written or 0) + receipt.rows_rejected
+    if receipt.rows_read is not None and receipt.rows_read != settled:
+        raise DataError(
+            f"{receipt.target}: its source counted {receipt.rows_read} rows, {receipt.rows_written} were written and "
+            f"{receipt.rows_rejected} put aside; nothing was published, delete the manifest and extract again"
+        )
 
 
 def _task(cls: Callable[..., BaseLoader], parameters: Any) -> BaseLoader:

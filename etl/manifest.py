@@ -7,7 +7,7 @@ would take for data. The keys of parts carry the run and the attempt, so two run
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -35,7 +35,8 @@ class Manifest:
 
     `columns` is None where the extractor named none: then only `width` is known, and the order is the
     table's own. `types` are warehouse types. `fingerprint` changes when the columns or types do. `losses`,
-    `files`, `counted`, `key` and `skipped` are the extractor's findings.
+    `files`, `counted`, `key` and `skipped` are the extractor's findings. `rejected` are parts of another shape, of
+    the rows that are not to be loaded: key, column, reason and the row as it was read. COPY does not know of them.
     """
 
     parts: tuple[Part, ...]
@@ -49,6 +50,11 @@ class Manifest:
     ended: str
     date: str | None
     findings: dict[str, Any]
+    rejected: tuple[Part, ...] = ()
+
+    @property
+    def rows_rejected(self) -> int:
+        return sum(part.rows for part in self.rejected)
 
     @property
     def rows(self) -> int:
@@ -91,7 +97,12 @@ class Manifest:
                     )
                     for entry in document["entries"]
                 ),
-                **meta | {"columns": meta["columns"] and tuple(meta["columns"]), "types": tuple(meta["types"])},
+                **meta
+                | {
+                    "columns": meta["columns"] and tuple(meta["columns"]),
+                    "types": tuple(meta["types"]),
+                    "rejected": tuple(Part(**part) for part in meta.get("rejected", ())),
+                },
             )
             rows, said = manifest.rows, document["meta"]["rows"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -110,11 +121,15 @@ class Manifest:
 class ManifestTarget(luigi.Target):
     """An extract's output: it exists when its manifest does.
 
-    `folder` is the extract's own place in the lake; `columns` the names of its fields, where they are known.
+    `folder` is the extract's own place in the lake; `columns` the names of its fields, where they are known;
+    `policies` what becomes of values that no warehouse can hold, where the writer brings no findings of its own.
     """
 
-    def __init__(self, folder: str, columns: tuple[str, ...] = (), date: object = None):
+    def __init__(
+        self, folder: str, columns: tuple[str, ...] = (), date: object = None, policies: Mapping[str, str] | None = None
+    ):
         self.folder = folder.strip("/")
+        self._policies = dict(policies or {})
         self._columns = columns
         self._date = None if date is None else str(date)
 
@@ -147,7 +162,7 @@ class ManifestTarget(luigi.Target):
         uploads are abandoned too; those of a killed process are abandoned here, by the next attempt. When
         a twin has published the same extract meanwhile, its manifest stays and is the one returned.
         """
-        bucket, findings = _bucket(), findings if findings is not None else Findings()
+        bucket, findings = _bucket(), findings if findings is not None else Findings(policies=self._policies)
         self._bury_the_dead(bucket)
         writer = PartsWriter(bucket, self.folder, self._columns, findings, progress or Progress(self.folder))
         started = _now()
@@ -188,7 +203,7 @@ class ManifestTarget(luigi.Target):
     def remove(self, manifest: Manifest) -> None:
         """Delete the manifest first, so that at no moment it lists parts that are gone; then the parts."""
         bucket = _bucket()
-        bucket.delete([self.key, *(bucket.key(part.url) for part in manifest.parts)])
+        bucket.delete([self.key, *(bucket.key(part.url) for part in (*manifest.parts, *manifest.rejected))])
 
     def _manifest(self, writer: PartsWriter, findings: Findings, started: str) -> Manifest:
         names = tuple(writer.schema.names) if writer.schema else self._columns
@@ -203,8 +218,14 @@ class ManifestTarget(luigi.Target):
             started=started,
             ended=_now(),
             date=self._date,
-            findings=dataclasses.asdict(findings)
-            | {"losses": [dataclasses.asdict(loss) for loss in findings.losses.values()]},
+            findings={
+                "counted": findings.counted,
+                "key": findings.key,
+                "files": findings.files,
+                "skipped": findings.skipped,
+                "losses": [dataclasses.asdict(loss) for loss in findings.losses.values()],
+            },
+            rejected=tuple(writer.rejected),
         )
 
     def _bury_the_dead(self, bucket: Bucket) -> None:
@@ -238,9 +259,10 @@ def _record_batches(batches: Iterable[Any]) -> Iterator[pa.RecordBatch]:
 
 
 def _check_count(folder: str, manifest: Manifest) -> None:
-    counted = manifest.findings["counted"]
-    if counted is not None and counted != manifest.rows:
+    counted, settled = manifest.findings["counted"], manifest.rows + manifest.rows_rejected
+    if counted is not None and counted != settled:
         raise DataError(
             f"{folder}: the source counts {counted} rows in the snapshot that was read, {manifest.rows} were "
-            f"written; nothing is published, run it again and report it if it happens twice"
+            f"written and {manifest.rows_rejected} put aside; nothing is published, run it again and report it if it "
+            f"happens twice"
         )

@@ -20,6 +20,9 @@ from etl.run import run_id
 
 _CHUNK = 1 << 20
 
+# The columns of a part of rejected rows: fields of etl.findings.Rejected.
+REJECTED = pa.schema([(name, pa.string()) for name in ("key", "column", "reason", "row")])
+
 
 @dataclasses.dataclass(frozen=True)
 class Part:
@@ -51,6 +54,9 @@ class PartsWriter:
         self.token = NULL
         self.schema: pa.Schema | None = None
         self.parts: list[Part] = []
+        self.rejected: list[Part] = []
+        self._aside: PartWriter | None = None
+        self._aside_upload: Upload | None = None
         self._upload: Upload | None = None
         self._part: PartWriter | None = None
 
@@ -59,6 +65,8 @@ class PartsWriter:
             self._check_columns(raw.schema.names)
             self.schema = plain(raw.schema)
         batch = canonical(self._as_the_first(raw, self.schema), self._findings)
+        if self._findings.rejected:
+            self._put_aside()
         if collides(batch, self.token):
             self._change_token(batch)
         if not batch.num_rows:
@@ -75,15 +83,38 @@ class PartsWriter:
 
     def abort(self) -> None:
         """Leave nothing of this attempt in the lake."""
-        if self._upload is not None:
-            self._upload.abort()
+        for upload in (self._upload, self._aside_upload):
+            if upload is not None:
+                upload.abort()
         # A lake that is gone cannot be tidied; the next attempt does it, and the reason of this failure matters more.
         with contextlib.suppress(LakeError):
-            self._bucket.abort_uploads(self._prefix)
-            self._bucket.delete(found.key for found in self._bucket.list(self._prefix))
+            attempt = self._prefix.removesuffix("part-")
+            self._bucket.abort_uploads(attempt)
+            self._bucket.delete(found.key for found in self._bucket.list(attempt))
 
     def finish(self) -> None:
         self._close_part()
+        if self._findings.rejected:
+            self._put_aside()
+        if self._aside is not None and self._aside_upload is not None:
+            self._aside.close()
+            url = self._bucket.url(self._rejected_key)
+            self.rejected.append(Part(url, self._aside.rows, self._aside_upload.size, self._aside_upload.sha256))
+            self._aside = self._aside_upload = None
+
+    @property
+    def _rejected_key(self) -> str:
+        return f"{self._prefix.removesuffix('part-')}rejected{SUFFIX[self.compression]}"
+
+    def _put_aside(self) -> None:
+        """Write the rows that are not to be loaded beside the others; none of their four values is ever NULL."""
+        rows = [vars(row) for row in self._findings.rejected]
+        self._findings.rejected.clear()
+        batch = pa.RecordBatch.from_pylist(rows, schema=REJECTED)
+        if self._aside is None:
+            self._aside_upload = self._bucket.upload(self._rejected_key)
+            self._aside = PartWriter(self._aside_upload, REJECTED, self.compression, NULL)
+        self._aside.write(batch)
 
     def _check_columns(self, names: list[str]) -> None:
         if self._columns and tuple(names) != self._columns:

@@ -14,9 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from etl.errors import DataError
-from etl.findings import Findings
+from etl.findings import Findings, Sieve
 
 NULL = r"\N"
+# In bytes of UTF-8: a VARCHAR of Redshift holds no more, and a table must mean the same on both engines.
+LONGEST_TEXT = 65_535
 SUFFIX = {"zstd": ".csv.zst", "gzip": ".csv.gz"}
 
 
@@ -28,10 +30,14 @@ def plain(schema: pa.Schema) -> pa.Schema:
 def canonical(batch: pa.RecordBatch, findings: Findings) -> pa.RecordBatch:
     """A batch of a plain schema, with every column in a type that CSV can hold exactly; DataError where there is none.
 
-    Losses (NUL characters) are counted in `findings` by column.
+    NUL characters and strings that are too long for a warehouse are lost by their column's policy: counted in
+    `findings`, and the rows left out and put aside there where that is quarantine.
     """
-    columns = [_canonical(batch.column(i), batch.schema.field(i), findings) for i in range(batch.num_columns)]
-    return pa.record_batch(columns, names=batch.schema.names)
+    names = batch.schema.names
+    keys = [batch.column(name) for name in findings.key] if set(findings.key) <= set(names) else []
+    sieve = Sieve(findings, batch, keys)
+    columns = [_canonical(batch.column(i), batch.schema.field(i), sieve) for i in range(batch.num_columns)]
+    return sieve.kept(pa.record_batch(columns, names=names))
 
 
 def warehouse_types(schema: pa.Schema) -> list[str]:
@@ -98,11 +104,11 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind
 
 
-def _canonical(array: pa.Array, field: pa.Field, findings: Findings) -> pa.Array:
+def _canonical(array: pa.Array, field: pa.Field, sieve: Sieve) -> pa.Array:
     kind = array.type
     types = pa.types
     if types.is_string(kind):
-        return _without_nul(array, field.name, findings)
+        return _fitting(_without_nul(array, field.name, sieve), field.name, sieve)
     if types.is_time(kind):
         return _micros(array, pa.time64("us"), field.name)
     if types.is_timestamp(kind):
@@ -122,12 +128,35 @@ _WRITTEN_AS_THEY_ARE: tuple[Callable[[pa.DataType], bool], ...] = (
 )
 
 
-def _without_nul(array: pa.Array, column: str, findings: Findings) -> pa.Array:
-    found = pc.sum(pc.match_substring(array, "\0")).as_py()
-    if not found:
+def _without_nul(array: pa.Array, column: str, sieve: Sieve) -> pa.Array:
+    # A search of the bytes costs less than one of each value, and NULs are rare.
+    if b"\0" not in _data(array):
         return array
-    findings.loss(column, "NUL character replaced", found)
+    mask = pc.fill_null(pc.match_substring(array, "\0"), False)
+    if not pc.any(mask).as_py():
+        return array
+    policy = sieve.lose(column, "NUL character replaced", mask, "replace")
+    if policy == "null":
+        return pc.if_else(mask, pa.scalar(None, array.type), array)
     return pc.replace_substring(array, "\0", "\ufffd")
+
+
+def _fitting(array: pa.Array, column: str, sieve: Sieve) -> pa.Array:
+    """Text that Redshift has room for in a column; longer text is quarantined, unless another policy is written."""
+    if len(_data(array)) <= LONGEST_TEXT:
+        return array
+    mask = pc.fill_null(pc.greater(pc.binary_length(array), LONGEST_TEXT), False)
+    if not pc.any(mask).as_py():
+        return array
+    if sieve.lose(column, f"longer than {LONGEST_TEXT} bytes", mask, "quarantine") == "null":
+        return pc.if_else(mask, pa.scalar(None, array.type), array)
+    return array
+
+
+def _data(array: pa.Array) -> bytes:
+    """The bytes of a string column, among them perhaps some that belong to no value of it."""
+    data = array.buffers()[2]
+    return data.to_pybytes() if data is not None else b""
 
 
 def _timestamp(array: pa.Array, column: str) -> pa.Array:

@@ -48,6 +48,24 @@ def fill_from_manifest(
     return stage.fill(f"SELECT * FROM {stage.landing}", columns, key)
 
 
+def land_rejected(db: Postgres, stage: Stage, extract: ManifestTarget, manifest: Manifest) -> None:
+    """COPY the rows that are not to be loaded beside the stage; DataError where COPY counts otherwise."""
+    if not manifest.rejected:
+        return
+    columns = ("source_key", "column_name", "reason", "source_row")
+    parts: dict[str, Callable[[], Part]] = {
+        part.url: functools.partial(extract.open_part, part, manifest) for part in manifest.rejected
+    }
+    with _named(stage):
+        db.land(stage.held, dict.fromkeys(columns, "TEXT"))
+        rows = db.copy(stage.held, columns, parts, manifest.null, lambda _: None)
+    if rows != manifest.rows_rejected:
+        raise DataError(
+            f"{stage.definition.name}: COPY took {rows} rejected rows of {extract.url}, which lists "
+            f"{manifest.rows_rejected}"
+        )
+
+
 def _in_the_tables_order(stage: Stage, extract: ManifestTarget, manifest: Manifest) -> tuple[str, ...]:
     """The columns of an extract that names none: the table's own, and as many."""
     if manifest.width != len(stage.columns) and manifest.rows:

@@ -4,12 +4,15 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from etl.warehouse import Postgres
+from etl.warehouse import Postgres, control
 
 
 @dataclass(frozen=True)
 class TableStatus:
-    """The last load of one table: rows, seconds, values lost in it; `business_date` is the day the table is at."""
+    """The last load of one table: rows, seconds, values lost in it; `held` rows are in quarantine instead of the table.
+
+    `business_date` is the day the table is at.
+    """
 
     table: str
     business_date: date | None
@@ -19,6 +22,7 @@ class TableStatus:
     updated: int
     deleted: int
     lost: int
+    held: int
     seconds: float
     loaded_at: datetime
     run: str
@@ -32,6 +36,7 @@ _LAST_LOADS = """
            r.rows_after, r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
            CAST(COALESCE((SELECT SUM(l.occurrences) FROM etl.losses l
                           WHERE l.task_key = r.task_key AND l.run_id = r.run_id), 0) AS BIGINT),
+           (SELECT COUNT(*) FROM etl.quarantine q WHERE q.target = r.target),
            r.seconds, r.loaded_at, r.run_id
     FROM (SELECT e.*, ROW_NUMBER() OVER (PARTITION BY target ORDER BY loaded_at DESC) AS recent
           FROM etl.receipts e WHERE run_id = %s OR %s IS NULL) r
@@ -45,4 +50,5 @@ def tables(db: Postgres, run: str | None = None) -> list[TableStatus]:
     """The last load of each table, or those that one run loaded; empty where nothing was ever loaded."""
     if not db.exists("etl", "receipts"):
         return []
+    control.prepare(db)
     return [TableStatus(*row) for row in db.query(_LAST_LOADS, (run, run))]

@@ -167,7 +167,7 @@ def test_findings_go_into_the_manifest(lake):
         "key": ["id"],
         "files": [],
         "skipped": {"expired": 2},
-        "losses": [{"column": "name", "reason": "NUL character replaced", "count": 1, "samples": []}],
+        "losses": [{"column": "name", "reason": "NUL character replaced", "count": 1, "samples": ["1"]}],
     }
 
 

@@ -1,5 +1,9 @@
 """MirrorTable: raw.<table> is the MySQL table, its columns and types and key, and follows it when it grows."""
 
+import json
+
+import psycopg2
+import pytest
 from luigi.task_register import Register
 
 from etl.errors import DataError
@@ -150,3 +154,29 @@ def test_an_emptied_source_is_let_through_when_somebody_says_so(nights, mysql, w
     night(MirrorTable(table="sales", date=day(2), on_empty="replace"))
     assert warehouse.query("SELECT count(*) FROM raw.sales") == [(0,)]
     assert mirror(2).complete(), "it is the same night"
+
+
+def test_a_row_that_no_warehouse_holds_goes_to_quarantine_and_comes_back(nights, mysql, warehouse):
+    mysql.execute("CREATE TABLE articles (id INT PRIMARY KEY, body MEDIUMTEXT)")
+    mysql.execute("INSERT INTO articles VALUES (1, REPEAT('é', 40000)), (2, 'short')")
+    night(mirror(1, "articles"))
+    assert warehouse.query("SELECT id, body FROM raw.articles") == [(2, "short")]
+    held = warehouse.query("SELECT target, source_key, column_name, reason, source_row FROM etl.quarantine")
+    assert [row[:4] for row in held] == [("raw.articles", '["1"]', "body", "longer than 65535 bytes")]
+    assert json.loads(held[0][4]) == {"id": "1", "body": "é" * 40000}
+    counts = "SELECT rows_read, rows_written, rows_rejected, rows_staged FROM etl.receipts ORDER BY loaded_at"
+    assert warehouse.query(counts) == [(2, 1, 1, 1)]
+
+    mysql.execute("UPDATE articles SET body = 'mended' WHERE id = 1")
+    night(mirror(2, "articles"))
+    assert warehouse.query("SELECT id, body FROM raw.articles ORDER BY id") == [(1, "mended"), (2, "short")]
+    assert warehouse.query("SELECT * FROM etl.quarantine") == []
+
+
+@pytest.mark.parametrize("table", ["quarantine", "losses", "receipts"])
+def test_analysts_do_not_read_what_was_lost(nights, mysql, warehouse, table):
+    mysql.execute("CREATE TABLE articles (id INT PRIMARY KEY)")
+    mysql.execute("INSERT INTO articles VALUES (1)")
+    night(mirror(1, "articles"))
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        postgres_query(warehouse.reader_url, f"SELECT * FROM etl.{table}")

@@ -4,6 +4,7 @@ import contextlib
 import csv
 import datetime
 import io
+import json
 import re
 import shutil
 import uuid
@@ -20,6 +21,7 @@ from luigi.task_register import Register
 from etl.errors import ConfigError, DataError, SourceError
 from etl.findings import Findings
 from etl.manifest import ManifestTarget
+from etl.sources import mysql as mysql_source
 from etl.sources import mysql_catalogue
 from etl.sources.mysql import ExtractTable, MySQLExtractor
 from etl.sources.mysql_connection import Address, address, begin_snapshot, connected
@@ -30,6 +32,13 @@ from tests.conftest import mysql_cursor
 def fresh_tasks():
     """luigi gives the same object for the same parameters, and with it what an earlier test found."""
     Register.clear_instance_cache()
+
+
+@pytest.fixture(autouse=True, params=["connectorx", "pymysql"])
+def plane(request, monkeypatch):
+    """Every table that connectorx can read is read by it too, however small."""
+    monkeypatch.setattr(mysql_source, "WORTH_CONNECTING", 0 if request.param == "connectorx" else float("inf"))
+    return request.param
 
 
 def write(task):
@@ -131,7 +140,7 @@ def test_double_with_display_digits(mysql, lake):
 
 def test_date(mysql, lake):
     read = kept(mysql, "DATE", "'0001-01-01'", "'2024-02-29'", "'9999-12-31'", "NULL")
-    assert read == ("DATE", ['"0001-01-01"', '"2024-02-29"', '"9999-12-31"', r"\N"])
+    assert read == ("DATE", ["0001-01-01", "2024-02-29", "9999-12-31", r"\N"])
 
 
 def test_datetime_has_no_zone(mysql, lake):
@@ -156,7 +165,7 @@ def test_timestamp_is_utc_whatever_the_session_that_wrote_it(mysql, lake):
 )
 def test_zero_dates_are_null_and_counted(mysql, lake, declaration, zeros):
     _, values, losses = read_values(mysql, declaration, "'2022-10-11'", *zeros, "NULL", sql_mode="")
-    assert values[0].startswith('"2022-10-11')
+    assert values[0].strip('"').startswith("2022-10-11")
     assert values[1:] == [r"\N"] * (len(zeros) + 1)
     samples = [str(number + 1) for number in range(len(zeros))]
     assert losses == [{"column": "v", "reason": "zero date", "count": len(zeros), "samples": samples}]
@@ -225,8 +234,8 @@ def test_fixed_binary_keeps_its_padding(mysql, lake):
 def test_blob_whose_hex_exceeds_max_allowed_packet(mysql, lake):
     ((limit,),) = mysql.query("SELECT @@max_allowed_packet")
     size = limit // 2 + 1
-    _, values = kept(mysql, "LONGBLOB", f"REPEAT('x', {size})")
-    assert values == ['"' + "78" * size + '"']
+    mysql.execute(f"CREATE TABLE t AS SELECT CAST(REPEAT('x', {size}) AS BINARY) AS v")
+    assert write(ExtractLong(table="t"))[1] == '"' + "78" * size + '"\n'
 
 
 def test_spatial_is_well_known_text(mysql, lake):
@@ -294,9 +303,53 @@ def test_null_the_token_and_the_empty_string_stay_three_things(mysql, lake):
 
 def test_a_string_of_70000_bytes(mysql, lake):
     long = "é" * 35_000
+    mysql.execute("CREATE TABLE t (id INT PRIMARY KEY, v MEDIUMTEXT CHARACTER SET utf8mb4)")
+    mysql.execute("INSERT INTO t VALUES (%s, %s)", [(1, long), (2, "short")])
+    manifest, text = write(ExtractTable(table="t"))
+    assert text == '2,"short"\n'
+    assert (manifest.findings["counted"], manifest.rows, manifest.rows_rejected) == (2, 1, 1)
+    with contextlib.closing(ExtractTable(table="t").output().open_part(manifest.rejected[0], manifest)) as reader:
+        ((key, column, reason, row),) = csv.reader(io.StringIO(reader.read().decode()))
+    assert (key, column, reason) == ('["1"]', "v", "longer than 65535 bytes")
+    assert json.loads(row) == {"id": "1", "v": long}
+
+
+class ExtractLong(ExtractTable):
+    on_loss = {"v": "keep"}
+
+
+def test_a_string_of_70000_bytes_is_kept_where_the_owner_says_so(mysql, lake):
+    long = "é" * 35_000
     mysql.execute("CREATE TABLE t (v MEDIUMTEXT CHARACTER SET utf8mb4)")
     mysql.execute("INSERT INTO t VALUES (%s)", [(long,)])
-    assert write(ExtractTable(table="t"))[1] == f'"{long}"\n'
+    assert write(ExtractLong(table="t"))[1] == f'"{long}"\n'
+
+
+class ExtractStrict(ExtractTable):
+    on_loss = {"v": "fail"}
+
+
+class ExtractHeld(ExtractTable):
+    on_loss = {"v": "quarantine"}
+
+
+def test_a_policy_a_column(mysql, lake):
+    mysql.execute("CREATE TABLE t (id INT PRIMARY KEY, v DATE)")
+    mysql.execute("SET STATEMENT sql_mode='' FOR INSERT INTO t VALUES (7, '2022-11-00'), (8, '2022-11-01')")
+    with pytest.raises(DataError, match=r"column v: zero date in the row with the key \[\"7\"\]; mend it"):
+        write(ExtractStrict(table="t"))
+    manifest, text = write(ExtractHeld(table="t"))
+    assert (text, manifest.findings["counted"], manifest.rows_rejected) == ("8,2022-11-01\n", 2, 1)
+
+
+class ExtractMisspelt(ExtractTable):
+    on_loss = {"v": "ignore"}
+
+
+def test_a_policy_that_is_none(mysql, lake):
+    mysql.execute("CREATE TABLE t (v DATE)")
+    with pytest.raises(ConfigError, match="ExtractMisspelt: on_loss says 'ignore'; write one of keep, null"):
+        write(ExtractMisspelt(table="t"))
 
 
 def test_generated_and_invisible_columns_are_read_in_their_place(mysql, lake):
@@ -416,6 +469,40 @@ def test_a_query_that_would_lose_digits_is_refused(mysql, lake):
         DataError, match=r"column weight: MySQL sends a FLOAT with 6 digits only; write x \* 1e0 AS `weight`"
     ):
         write(ExtractFloat())
+
+
+def test_a_plan_names_types_select_and_driver(mysql, lake, plane):
+    mysql.execute("CREATE TABLE t (id INT UNSIGNED PRIMARY KEY, price DECIMAL(9,2), born DATE)")
+    planned = ExtractTable(table="t").plan().as_json()
+    assert planned == {
+        "table": f"{mysql.name}.t",
+        "driver": {"connectorx": "connectorx", "pymysql": "PyMySQL"}[plane],
+        "select": "SELECT `id`, CAST(`price` AS CHAR), CAST(`born` AS CHAR) FROM `t`",
+        "columns": [
+            {"column": "id", "type": "BIGINT", "read_as": "`id`"},
+            {"column": "price", "type": "NUMERIC", "read_as": "CAST(`price` AS CHAR)"},
+            {"column": "born", "type": "DATE", "read_as": "CAST(`born` AS CHAR)"},
+        ],
+    }
+    assert lake.keys() == []
+
+
+def test_a_plan_of_a_query(mysql, lake):
+    mysql.execute("CREATE TABLE t (weight FLOAT)")
+    with pytest.raises(DataError, match="column weight: MySQL sends a FLOAT with 6 digits only"):
+        ExtractFloat().plan()
+
+
+def test_a_value_that_connectorx_cannot_hold_is_read_again_by_pymysql(mysql, lake, plane, caplog):
+    mysql.execute("CREATE TABLE bytes (id INT PRIMARY KEY, v VARBINARY(40)) ENGINE=MyISAM")
+    mysql.execute("CREATE TABLE empty (id INT PRIMARY KEY, v VARCHAR(10) CHARACTER SET utf8mb4) ENGINE=MyISAM")
+    mysql.execute("INSERT INTO bytes VALUES (7, x'61ff62')")
+    mysql.execute("RENAME TABLE bytes TO t")
+    ((folder,),) = mysql.query("SELECT CONCAT(@@datadir, DATABASE())")
+    shutil.copy(Path(folder) / "empty.frm", Path(folder) / "t.frm")
+    with caplog.at_level("WARNING", "luigi-interface.etl"):
+        assert write(ExtractTable(table="t"))[1] == '7,"a\ufffdb"\n'
+    assert ("read again by PyMySQL" in caplog.text) == (plane == "connectorx")
 
 
 def test_a_query_with_two_columns_of_one_name_is_refused(mysql, lake):

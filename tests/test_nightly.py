@@ -240,6 +240,7 @@ def test_the_tasks_know_no_mechanism():
         ("boto3", ("etl.lake",)),
         ("botocore", ("etl.lake",)),
         ("pymysql", ("etl.sources.mysql",)),
+        ("connectorx", ("etl.sources.mysql",)),
         ("redis", ("etl.sources.redis", "etl.sources.sixpack")),
         ("urllib3", ("etl.sources.elasticsearch",)),
         ("pandas", ("etl.calendar",)),

@@ -1,6 +1,7 @@
 """MySQL tables and queries, read once in one snapshot, as Arrow record batches."""
 
 import difflib
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +14,18 @@ from pymysql.constants import FLAG
 
 from etl.errors import DataError, SourceError
 from etl.extract import BaseExtractor
+from etl.sources import mysql_arrow
 from etl.sources.mysql_catalogue import catalogue, forget, key
 from etl.sources.mysql_connection import Address, address, begin_snapshot, connected, explained, streamed
 from etl.sources.mysql_rows import Decoder, chunked
 from etl.sources.mysql_types import Column, Reading, of_result
 
+logger = logging.getLogger("luigi-interface.etl")
+
 # The character set by which MySQL marks strings of bytes.
 _BINARY_CHARSET = 63
+# Rows, by the server's own guess: below that a second connection costs more than it saves.
+WORTH_CONNECTING = 20_000
 _TOO_LARGE = 1301  # ER_WARN_ALLOWED_PACKET_OVERFLOWED, which PyMySQL has no name for
 
 
@@ -37,6 +43,29 @@ class MySQLExtractor(BaseExtractor):
     # How many read production side by side is `[resources] mysql` in luigi.cfg.
     resources = {"mysql": 1}
 
+    _slowly = False
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except mysql_arrow.Unfit as error:
+            # Nothing of the attempt is left in the lake. PyMySQL holds whatever the server sends, and explains itself.
+            logger.warning("%s: connectorx gave up (%s); read again by PyMySQL", self.task_key(), error)
+            self._slowly = True
+            super().run()
+
+    def plan(self) -> "Plan":
+        """What `run` would read and how, found out without reading a row; the same errors as it would raise."""
+        to = address()
+        what = f"{to.database}.{self.table}" if self.table else self.get_task_family()
+        with connected(to) as connection, explained(to, what):
+            query = self._of_table(connection, to, what) if self.table else _of_sql(self.sql)
+            if query.fields is not None:
+                return Plan(what, query.driver, query.select, query.fields)
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT * FROM (\n{query.select}\n) AS planned LIMIT 0")
+                return Plan(what, query.driver, query.select, _result_fields(cursor, what))
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """An empty batch first, which says columns and types also where there are no rows."""
         if bool(self.table) == bool(self.sql):
@@ -53,19 +82,31 @@ class MySQLExtractor(BaseExtractor):
 
     def _read(self, connection: pymysql.Connection, to: Address, what: str) -> Iterator[pa.RecordBatch]:
         query = self._of_table(connection, to, what) if self.table else _of_sql(self.sql)
+        logger.info("%s: read by %s", what, "PyMySQL" if self._slowly else query.driver)
+        if query.fast and query.fields and not self._slowly:
+            decoder = Decoder(what, query.fields, query.keys, self.findings)
+            for counted, batch in mysql_arrow.batches(to, query.select, query.counted, query.text, what):
+                if self.findings.counted is None:
+                    yield decoder.rows([])
+                self.findings.counted = counted
+                yield decoder.columns(batch.columns)
+            if self.findings.counted is not None:
+                return
+            # Without a row nothing came that says how many there are: the slow way asks, and is as fast.
         begin_snapshot(connection)
         self.findings.counted = _count(connection, query.counted)
         with streamed(connection, query.select) as cursor:
             fields = query.fields or _result_fields(cursor, what)
             decoder = Decoder(what, fields, query.keys, self.findings)
-            yield decoder.batch([])
-            yield from map(decoder.batch, chunked(cursor))
+            yield decoder.rows([])
+            yield from map(decoder.rows, chunked(cursor))
             warned = cursor.warning_count
         if warned:
             _check_warnings(connection, what)
 
     def _of_table(self, connection: pymysql.Connection, to: Address, what: str) -> "_Query":
-        columns = _columns_of(catalogue(connection), to, self.table)
+        tables = catalogue(connection)
+        columns = _columns_of(tables, to, self.table)
         chosen = _chosen(columns, tuple(self.columns), what)
         identity = key(columns)
         # A key that is not asked for is read all the same, to name the rows that lost something.
@@ -77,6 +118,8 @@ class MySQLExtractor(BaseExtractor):
             counted=_quoted(self.table),
             fields=[(column.name, column.reading) for column in chosen],
             keys=[read.index(column) for column in identity],
+            fast=tables.rows.get(self.table, -1) >= WORTH_CONNECTING and not any(c.reading.whole for c in read),
+            text=any(column.data_type in ("text", "blob") for column in read),
         )
 
 
@@ -88,12 +131,38 @@ class ExtractTable(MySQLExtractor):
 
 @dataclass(frozen=True)
 class _Query:
-    """`counted` is what COUNT(*) is taken from; `fields` are None where only the result tells them."""
+    """`counted` is what COUNT(*) is taken from; `fields` are None where only the result tells them.
+
+    `fast` says that connectorx can read it, and that it pays; `text` that values may have up to 64 KB.
+    """
 
     select: str
     counted: str
     fields: list[tuple[str, Reading]] | None
     keys: list[int]
+    fast: bool = False
+    text: bool = False
+
+    @property
+    def driver(self) -> str:
+        return "connectorx" if self.fast else "PyMySQL"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`fields` are the columns of the warehouse, in order, and how each is read."""
+
+    what: str
+    driver: str
+    select: str
+    fields: list[tuple[str, Reading]]
+
+    def as_json(self) -> dict[str, Any]:
+        columns = [
+            {"column": name, "type": reading.warehouse_type, "read_as": reading.expression.format(_quoted(name))}
+            for name, reading in self.fields
+        ]
+        return {"table": self.what, "driver": self.driver, "select": self.select, "columns": columns}
 
 
 def _of_sql(sql: str) -> _Query:

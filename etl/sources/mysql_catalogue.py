@@ -17,13 +17,24 @@ SELECT TABLE_NAME, ORDINAL_POSITION, COLUMN_NAME, NULL, DATA_TYPE, COLUMN_TYPE, 
 UNION ALL
 SELECT TABLE_NAME, SEQ_IN_INDEX, COLUMN_NAME, INDEX_NAME, NULL, NULL, NULL, NULL, NULL, NULL
   FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0
+UNION ALL
+SELECT TABLE_NAME, TABLE_ROWS, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_ROWS IS NOT NULL
 """
 
 _Where = tuple[Any, ...]
-_known: dict[_Where, dict[str, list[Column]]] = {}
 
 
-def catalogue(connection: pymysql.Connection) -> dict[str, list[Column]]:
+class Catalogue(dict[str, list[Column]]):
+    """The columns of each table. `rows` is the server's own guess at how many a table has; no view has one."""
+
+    rows: dict[str, int]
+
+
+_known: dict[_Where, Catalogue] = {}
+
+
+def catalogue(connection: pymysql.Connection) -> Catalogue:
     """Every table and view that the user may see, its columns in their own order, the invisible ones too.
 
     Read once a process for each server, database and user.
@@ -44,19 +55,23 @@ def key(columns: list[Column]) -> list[Column]:
     return sorted((column for column in columns if column.key), key=lambda column: column.key)
 
 
-def _read(connection: pymysql.Connection) -> dict[str, list[Column]]:
+def _read(connection: pymysql.Connection) -> Catalogue:
     columns: dict[str, list[tuple[int, Column]]] = defaultdict(list)
     indexes: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(lambda: defaultdict(list))
+    rows: dict[str, int] = {}
     with connection.cursor() as cursor:
         cursor.execute(_QUERY)
         for row in cursor.fetchall():
             texts: list[Any] = [None if value is None else value.decode() for value in row]
             table, place, name, index, *described = texts
-            if index is None:
+            if name is None and index is None:
+                rows[table] = int(place)
+            elif index is None:
                 columns[table].append((int(place), _column(table, name, *described)))
             else:
                 indexes[table][index].append((int(place), name))
-    tables = {}
+    tables = Catalogue()
+    tables.rows = rows
     for table, placed in columns.items():
         ordered = [column for _, column in sorted(placed, key=lambda pair: pair[0])]
         members = _key(

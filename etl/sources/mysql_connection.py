@@ -19,6 +19,10 @@ _CONNECT_SECONDS = 10
 # The longest silence of the server: COUNT(*) of a huge table. Without a limit a vanished server hangs the night.
 _SILENCE_SECONDS = 1800
 
+# Said on every connection. A reader that waits for the lake is no reason to hang up on it, which the server does
+# after 60 s.
+SESSION = ("SET time_zone = '+00:00'", "SET net_write_timeout = 3600")
+
 _KILLED = 1927  # MariaDB's ER_CONNECTION_KILLED, which PyMySQL has no name for
 # 1698 is what a server says to users that it knows by their unix socket only.
 _REFUSED = {ER.ACCESS_DENIED_ERROR, 1698}
@@ -89,9 +93,8 @@ def connected(to: Address) -> Iterator[pymysql.Connection]:
             raise ConfigError(f"{to}: {error}; pip install 'pymysql[rsa]'") from None
     try:
         with explained(to, str(to)), connection.cursor() as cursor:
-            cursor.execute("SET time_zone = '+00:00'")
-            # A reader that waits for the lake is no reason to hang up on it, which the server does after 60 s.
-            cursor.execute("SET net_write_timeout = 3600")
+            for statement in SESSION:
+                cursor.execute(statement)
         yield connection
     finally:
         connection.close()
@@ -116,6 +119,11 @@ def streamed(connection: pymysql.Connection, statement: str) -> Iterator[Any]:
         if connection._result is not None:
             connection._result.unbuffered_active = False
         cursor.close()
+
+
+def lost(said: str) -> bool:
+    """Whether an error's text, from a driver without error numbers, is that of a connection that broke."""
+    return any(word in said for word in ("Lost connection", "gone away", "was killed", "IoError", "shutdown"))
 
 
 @contextlib.contextmanager

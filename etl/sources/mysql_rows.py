@@ -1,15 +1,14 @@
 """Rows of bytes, as MySQL sends them, into Arrow record batches of bounded size."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from etl.errors import DataError
-from etl.findings import Findings
-from etl.sources.mysql_types import Reading
+from etl.findings import Findings, Sieve
+from etl.sources.mysql_types import Reading, as_text
 
 Row = tuple[bytes | None, ...]
 
@@ -33,7 +32,7 @@ def chunked(cursor: Any) -> Iterator[list[Row]]:
 
 
 class Decoder:
-    """Makes a record batch of rows whose first fields are `fields`, and counts what is lost in `findings`.
+    """Makes a record batch of columns whose first are `fields`, and settles what is lost in `findings`.
 
     `keys` are the places, in a row, of the values that say which row it is; they may lie behind the fields.
     """
@@ -41,31 +40,33 @@ class Decoder:
     def __init__(self, table: str, fields: list[tuple[str, Reading]], keys: list[int], findings: Findings):
         self._table, self._fields, self._keys, self._findings = table, fields, keys, findings
 
-    def batch(self, rows: list[Row]) -> pa.RecordBatch:
-        values = list(zip(*rows, strict=True)) or [()] * len(self._fields)
+    def rows(self, rows: list[Row]) -> pa.RecordBatch:
+        """Rows of bytes, as PyMySQL gives them."""
+        values = list(zip(*rows, strict=True)) or [()] * max(len(self._fields), *(place + 1 for place in self._keys), 1)
+        return self.columns([pa.array(column, pa.binary()) for column in values])
+
+    def columns(self, columns: list[pa.Array]) -> pa.RecordBatch:
+        """Columns of bytes, or in the types that the server gave them."""
+        names = [name for name, _ in self._fields]
+        read = pa.record_batch(columns[: len(names)], names=names)
+        sieve = Sieve(self._findings, read, [columns[place] for place in self._keys])
         arrays, fields = [], []
-        for (name, reading), column in zip(self._fields, values, strict=False):
-            array = self._finished(name, reading, pa.array(column, pa.binary()), rows)
+        for (name, reading), column in zip(self._fields, columns, strict=False):
+            array = self._finished(name, reading, column, sieve)
             arrays.append(array)
             fields.append(pa.field(name, array.type, metadata={b"warehouse_type": reading.warehouse_type.encode()}))
-        return pa.record_batch(arrays, schema=pa.schema(fields))
+        return sieve.kept(pa.record_batch(arrays, schema=pa.schema(fields)))
 
-    def _finished(self, name: str, reading: Reading, array: pa.Array, rows: list[Row]) -> pa.Array:
+    def _finished(self, name: str, reading: Reading, array: pa.Array, sieve: Sieve) -> pa.Array:
+        def lose(reason: str, mask: pa.Array, default: str) -> str:
+            return sieve.lose(name, reason, mask, default)
+
         try:
-            return reading.finish(array, self._loser(name, rows))
+            if pa.types.is_binary(array.type) and not pa.types.is_binary(reading.arrow):
+                array = as_text(array, lose)
+            return reading.finish(array.cast(reading.arrow), lose)
         except pa.ArrowInvalid as error:
             raise DataError(
                 f"{self._table}.{name}: a value is no {reading.warehouse_type} ({error}); the column's type changed "
                 f"while it was read, run again"
             ) from None
-
-    def _loser(self, name: str, rows: list[Row]) -> Callable[[str, pa.Array], None]:
-        def lose(reason: str, mask: pa.Array) -> None:
-            places = pc.indices_nonzero(mask).to_pylist()
-            samples = [self._key(rows[place]) for place in places[: Findings.SAMPLES]] if self._keys else []
-            self._findings.loss(name, reason, len(places), samples)
-
-        return lose
-
-    def _key(self, row: Row) -> str:
-        return ",".join((row[place] or b"").decode(errors="replace") for place in self._keys)

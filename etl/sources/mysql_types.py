@@ -1,7 +1,7 @@
 """How each MySQL type is read, and what it is in the warehouse: one `Reading` a type.
 
 An expression in the SELECT list does what only the server can do exactly (`CAST(... AS CHAR)` of a zero
-date), and a `finish` turns the bytes of a column into Arrow. No value changes unless it is counted as lost.
+date), and a `finish` mends what came of a column in Arrow. No value changes unless it is counted as lost.
 """
 
 import datetime
@@ -15,18 +15,27 @@ from pymysql.constants import FIELD_TYPE
 
 from etl.errors import DataError
 
-# Called with the reason and a mask of the values that could not be kept.
-Lose = Callable[[str, Any], None]
+# Called with the reason, a mask of the values that cannot be kept, and what becomes of them where the column's owner
+# says nothing; returns what does become of them.
+Lose = Callable[[str, Any, str], str]
 Finish = Callable[[pa.Array, Lose], pa.Array]
+
+
+_STRING = pa.string()
 
 
 @dataclass(frozen=True)
 class Reading:
-    """`expression` takes the quoted column name for {}; `finish` takes a column of bytes."""
+    """`expression` takes the quoted column name for {}; its values, as `arrow`, are what `finish` takes.
+
+    `whole` says that a value may be megabytes large, or that the server only warns of those that it makes NULL.
+    """
 
     expression: str
     warehouse_type: str
     finish: Finish
+    arrow: pa.DataType = _STRING
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,12 +62,12 @@ class Column:
         unsigned = "unsigned" in self.declared
         if self.data_type in _INTEGERS:
             signed_type, unsigned_type = _INTEGERS[self.data_type]
-            whole = _unsigned_64 if unsigned_type == "NUMERIC(20,0)" and unsigned else _integer
-            return Reading("{}", unsigned_type if unsigned else signed_type, whole)
+            arrow = pa.uint64() if unsigned_type == "NUMERIC(20,0)" and unsigned else pa.int64()
+            return Reading("{}", unsigned_type if unsigned else signed_type, _as_it_is, arrow)
         if self.data_type == "bit":
             return _bit(self.precision or 1)
         if self.data_type == "time":
-            return Reading(_seconds(self.fraction or 0), "NUMERIC", _text)
+            return Reading(_seconds(self.fraction or 0), "NUMERIC", _as_it_is)
         if self.data_type in _READINGS:
             return _READINGS[self.data_type]
         raise DataError(
@@ -77,21 +86,23 @@ def of_result(name: str, code: int, binary: bool, unsigned: bool) -> Reading:
         raise DataError(f"column {name}: {kind}; write {cure} AS `{name}` in sql")
     if code in _RESULT_INTEGERS:
         big = code == FIELD_TYPE.LONGLONG and unsigned
-        return Reading("{}", "NUMERIC(20,0)", _unsigned_64) if big else Reading("{}", "BIGINT", _integer)
+        return _BIG if big else Reading("{}", "BIGINT", _as_it_is, pa.int64())
     if code in _RESULT_READINGS:
         return _RESULT_READINGS[code]
-    return Reading("{}", "TEXT", _hex if binary and code != FIELD_TYPE.JSON else _text)
+    return _BINARY if binary and code != FIELD_TYPE.JSON else _TEXT
 
 
-def _text(values: pa.Array, lose: Lose) -> pa.Array:
+def as_text(values: pa.Array, lose: Lose) -> pa.Array:
+    """Bytes as text; what is not UTF-8 becomes U+FFFD and is counted."""
     try:
         return values.cast(pa.string())
     except pa.ArrowInvalid:
         pass
     raw = values.to_pylist()
-    decoded = [None if value is None else value.decode(errors="replace") for value in raw]
-    lose("invalid UTF-8 replaced", pa.array([value is not None and not _is_utf8(value) for value in raw]))
-    return pa.array(decoded, pa.string())
+    wrong = pa.array([value is not None and not _is_utf8(value) for value in raw])
+    if lose("invalid UTF-8 replaced", wrong, "replace") == "null":
+        raw = [value if value is not None and _is_utf8(value) else None for value in raw]
+    return pa.array([None if value is None else value.decode(errors="replace") for value in raw], pa.string())
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -102,41 +113,36 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
+def _as_it_is(values: pa.Array, lose: Lose) -> pa.Array:
+    return values
+
+
 def _hex(values: pa.Array, lose: Lose) -> pa.Array:
     # In Python and not by MySQL's HEX(), which makes NULL of a value whose hex exceeds max_allowed_packet.
     return pa.array([None if value is None else value.hex().upper() for value in values.to_pylist()], pa.string())
 
 
-def _integer(values: pa.Array, lose: Lose) -> pa.Array:
-    return values.cast(pa.string()).cast(pa.int64())
-
-
-def _unsigned_64(values: pa.Array, lose: Lose) -> pa.Array:
-    return values.cast(pa.string()).cast(pa.uint64())
-
-
-def _boolean(values: pa.Array, lose: Lose) -> pa.Array:
-    return values.cast(pa.string()).cast(pa.bool_())
-
-
-def _double(values: pa.Array, lose: Lose) -> pa.Array:
-    return values.cast(pa.string()).cast(pa.float64())
-
-
 def _year(values: pa.Array, lose: Lose) -> pa.Array:
-    years = _integer(values, lose)
-    return _without(years, pc.equal(years, 0), "zero year", lose)
+    return without(values, pc.equal(values, 0), "zero year", lose)
+
+
+def _day(values: pa.Array, lose: Lose) -> pa.Array:
+    try:
+        days = values.cast(pa.date32())
+    except pa.ArrowInvalid:
+        return _date(values, lose).cast(pa.date32())
+    # The year 0 is one to Arrow, and to no warehouse.
+    return _date(values, lose).cast(pa.date32()) if pc.any(pc.less(days, _FIRST_DAY)).as_py() else days
 
 
 def _date(values: pa.Array, lose: Lose) -> pa.Array:
     """The text as MySQL writes it; a date that no calendar has (0000-00-00, 2022-11-00, 2022-02-31) is NULL."""
-    dates = values.cast(pa.string())
-    dates = _without(dates, pc.match_substring_regex(dates, "^0000|-00"), "zero date", lose)
+    dates = without(values, pc.match_substring_regex(values, "^0000|-00"), "zero date", lose)
     days = pc.utf8_slice_codeunits(dates, 0, 10)
     try:
         days.cast(pa.date32())
     except pa.ArrowInvalid:
-        dates = _without(dates, pa.array([not _is_date(day) for day in days.to_pylist()]), "invalid date", lose)
+        dates = without(dates, pa.array([not _is_date(day) for day in days.to_pylist()]), "invalid date", lose)
     return dates
 
 
@@ -152,19 +158,21 @@ def _instant(values: pa.Array, lose: Lose) -> pa.Array:
     return pc.binary_join_element_wise(_date(values, lose), "+00", "")
 
 
-def _without(values: pa.Array, mask: pa.Array, reason: str, lose: Lose) -> pa.Array:
+def without(values: pa.Array, mask: pa.Array, reason: str, lose: Lose, default: str = "null") -> pa.Array:
+    """The values with NULL for the masked ones, which no warehouse can keep under any policy."""
+    mask = pc.fill_null(mask, False)
     if not pc.any(mask).as_py():
         return values
-    lose(reason, mask)
-    return pc.if_else(pc.fill_null(mask, False), pa.scalar(None, values.type), values)
+    lose(reason, mask, default)
+    return pc.if_else(mask, pa.scalar(None, values.type), values)
 
 
 def _bit(width: int) -> Reading:
     if width == 1:
-        return Reading("CAST({} AS UNSIGNED)", "BOOLEAN", _boolean)
+        return Reading("CAST({} AS UNSIGNED)", "BOOLEAN", _as_it_is, pa.bool_())
     if width < 64:
-        return Reading("CAST({} AS UNSIGNED)", "BIGINT", _integer)
-    return Reading("CAST({} AS UNSIGNED)", "NUMERIC(20,0)", _unsigned_64)
+        return Reading("CAST({} AS UNSIGNED)", "BIGINT", _as_it_is, pa.int64())
+    return Reading("CAST({} AS UNSIGNED)", "NUMERIC(20,0)", _as_it_is, pa.uint64())
 
 
 def _seconds(fraction: int) -> str:
@@ -185,24 +193,30 @@ _INTEGERS = {
     "bigint": ("BIGINT", "NUMERIC(20,0)"),
 }
 
-_TEXT = Reading("{}", "TEXT", _text)
-_CAST_TEXT = Reading("CAST({} AS CHAR)", "TEXT", _text)
-_BINARY = Reading("{}", "TEXT", _hex)
-_SPATIAL = Reading("ST_AsText({})", "TEXT", _text)
+_TEXT = Reading("{}", "TEXT", _as_it_is)
+_LONG_TEXT = Reading("{}", "TEXT", _as_it_is, whole=True)
+_CAST_TEXT = Reading("CAST({} AS CHAR)", "TEXT", _as_it_is)
+_BINARY = Reading("{}", "TEXT", _hex, pa.binary())
+_LONG_BINARY = Reading("{}", "TEXT", _hex, pa.binary(), whole=True)
+_SPATIAL = Reading("ST_AsText({})", "TEXT", _as_it_is, whole=True)
+_BIG = Reading("{}", "NUMERIC(20,0)", _as_it_is, pa.uint64())
+_FIRST_DAY = pa.scalar(datetime.date.min, pa.date32())
 # A FLOAT is sent with 6 digits, 16777216 as 16777200; as a double it is sent so that it reads back the same.
-_FLOAT = Reading("({} * 1e0)", "DOUBLE PRECISION", _double)
+_FLOAT = Reading("({} * 1e0)", "DOUBLE PRECISION", _as_it_is, pa.float64())
 
 _READINGS: dict[str, Reading] = {
-    "decimal": Reading("CAST({} AS CHAR)", "NUMERIC", _text),
+    "decimal": Reading("CAST({} AS CHAR)", "NUMERIC", _as_it_is),
     "float": _FLOAT,
     "double": _FLOAT,
-    "date": Reading("CAST({} AS CHAR)", "DATE", _date),
+    "date": Reading("CAST({} AS CHAR)", "DATE", _day),
     "datetime": Reading("CAST({} AS CHAR)", "TIMESTAMP", _date),
     "timestamp": Reading("CAST({} AS CHAR)", "TIMESTAMPTZ", _instant),
-    "year": Reading("{}", "SMALLINT", _year),
-    **dict.fromkeys(("char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set", "json"), _TEXT),
+    "year": Reading("{}", "SMALLINT", _year, pa.int64()),
+    **dict.fromkeys(("char", "varchar", "tinytext", "text", "enum", "set"), _TEXT),
+    **dict.fromkeys(("mediumtext", "longtext", "json"), _LONG_TEXT),
     **dict.fromkeys(("uuid", "inet4", "inet6"), _CAST_TEXT),
-    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"), _BINARY),
+    **dict.fromkeys(("binary", "varbinary", "tinyblob", "blob"), _BINARY),
+    **dict.fromkeys(("mediumblob", "longblob"), _LONG_BINARY),
     **dict.fromkeys(("geometry", "point", "linestring", "polygon"), _SPATIAL),
     **dict.fromkeys(
         ("multipoint", "multilinestring", "multipolygon", "geometrycollection", "geomcollection"), _SPATIAL
@@ -212,14 +226,14 @@ _READINGS: dict[str, Reading] = {
 _RESULT_INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG}
 
 _RESULT_READINGS: dict[int, Reading] = {
-    FIELD_TYPE.DECIMAL: Reading("{}", "NUMERIC", _text),
-    FIELD_TYPE.NEWDECIMAL: Reading("{}", "NUMERIC", _text),
-    FIELD_TYPE.DOUBLE: Reading("{}", "DOUBLE PRECISION", _double),
-    FIELD_TYPE.DATE: Reading("{}", "DATE", _date),
-    FIELD_TYPE.NEWDATE: Reading("{}", "DATE", _date),
+    FIELD_TYPE.DECIMAL: Reading("{}", "NUMERIC", _as_it_is),
+    FIELD_TYPE.NEWDECIMAL: Reading("{}", "NUMERIC", _as_it_is),
+    FIELD_TYPE.DOUBLE: Reading("{}", "DOUBLE PRECISION", _as_it_is, pa.float64()),
+    FIELD_TYPE.DATE: Reading("{}", "DATE", _day),
+    FIELD_TYPE.NEWDATE: Reading("{}", "DATE", _day),
     FIELD_TYPE.DATETIME: Reading("{}", "TIMESTAMP", _date),
     FIELD_TYPE.TIMESTAMP: Reading("{}", "TIMESTAMPTZ", _instant),
-    FIELD_TYPE.YEAR: Reading("{}", "SMALLINT", _year),
+    FIELD_TYPE.YEAR: Reading("{}", "SMALLINT", _year, pa.int64()),
     FIELD_TYPE.TIME: _TEXT,
 }
 

@@ -39,10 +39,11 @@ class Receipt:
 
 def prepare(db: Postgres) -> None:
     """Create the control tables where they are not there yet; two first nights at once do it once."""
-    if db.exists("etl", "data_as_of"):
+    newest = "quarantine"
+    if db.exists("etl", newest):
         return
     with db.locked("etl"):
-        if not db.exists("etl", "data_as_of"):
+        if not db.exists("etl", newest):
             db.ensure_schema("etl", readable=True)
             with db.transaction():
                 db.execute(_TABLES.read_text(encoding="utf-8"))
@@ -94,6 +95,21 @@ def record(
         db.execute(
             "INSERT INTO etl.files VALUES (%s, %s, %s, %s, %s, %s, statement_timestamp())",
             (reader, file["key"], file["etag"], file["size"], file["rows"], receipt.run_id),
+        )
+
+
+def hold(db: Postgres, receipt: Receipt, landed: str, whole: bool) -> None:
+    """Put the landed rows into quarantine, in place of those that are there: of the whole table, or of the same task.
+
+    `landed` has the columns of a manifest's rejected parts. Belongs into the transaction that publishes the others.
+    """
+    of, value = ("target", receipt.target) if whole else ("task_key", receipt.task_key)
+    db.execute(f"DELETE FROM etl.quarantine WHERE {of} = %s", (value,))
+    if receipt.rows_rejected:
+        db.execute(
+            "INSERT INTO etl.quarantine SELECT %s, %s, CAST(%s AS DATE), %s, source_key, column_name, reason, "
+            f"source_row, statement_timestamp() FROM {landed}",
+            (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id),
         )
 
 

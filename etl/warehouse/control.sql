@@ -1,7 +1,7 @@
 -- What the pipeline knows about itself. Written in the transactions that load the data, never beside them.
 
 -- A row here means: this work is done, and its rows are in the target.
-CREATE TABLE etl.loads (
+CREATE TABLE IF NOT EXISTS etl.loads (
     task_key      VARCHAR(1000) NOT NULL PRIMARY KEY,
     target        VARCHAR(200)  NOT NULL,
     business_date DATE,
@@ -10,7 +10,7 @@ CREATE TABLE etl.loads (
 );
 
 -- One row a commit: what came in, what became of it. Only ever appended to.
-CREATE TABLE etl.receipts (
+CREATE TABLE IF NOT EXISTS etl.receipts (
     task_key        VARCHAR(1000) NOT NULL,
     target          VARCHAR(200)  NOT NULL,
     business_date   DATE,
@@ -34,7 +34,7 @@ CREATE TABLE etl.receipts (
 );
 
 -- Values that could not be kept as they were, by column, with keys of a few such rows.
-CREATE TABLE etl.losses (
+CREATE TABLE IF NOT EXISTS etl.losses (
     task_key      VARCHAR(1000) NOT NULL,
     target        VARCHAR(200)  NOT NULL,
     business_date DATE,
@@ -46,8 +46,22 @@ CREATE TABLE etl.losses (
     loaded_at     TIMESTAMPTZ   NOT NULL
 );
 
+-- Rows that are missing from their table because a value of theirs is what no warehouse holds: source = table + these.
+-- `source_key` is the JSON list of the key's values, `source_row` the JSON object of all that was read.
+CREATE TABLE IF NOT EXISTS etl.quarantine (
+    task_key      VARCHAR(1000) NOT NULL,
+    target        VARCHAR(200)  NOT NULL,
+    business_date DATE,
+    run_id        VARCHAR(64)   NOT NULL,
+    source_key    TEXT          NOT NULL,
+    column_name   TEXT          NOT NULL,
+    reason        TEXT          NOT NULL,
+    source_row    TEXT          NOT NULL,
+    loaded_at     TIMESTAMPTZ   NOT NULL
+);
+
 -- The files of partners that have been loaded: a file is known by key, etag and size, never by its time.
-CREATE TABLE etl.files (
+CREATE TABLE IF NOT EXISTS etl.files (
     task      VARCHAR(200)  NOT NULL,
     file_key  VARCHAR(1024) NOT NULL,
     etag      VARCHAR(200)  NOT NULL,
@@ -58,14 +72,14 @@ CREATE TABLE etl.files (
 );
 
 -- Which loads require an extract; when all of them are in etl.loads, its files on S3 may go.
-CREATE TABLE etl.extracts (
+CREATE TABLE IF NOT EXISTS etl.extracts (
     manifest VARCHAR(2000) NOT NULL,
     task_key VARCHAR(1000) NOT NULL,
     swept_at TIMESTAMPTZ
 );
 
 -- For analysts: which business day each table is at.
-CREATE TABLE etl.data_as_of (
+CREATE TABLE IF NOT EXISTS etl.data_as_of (
     table_name    VARCHAR(200) NOT NULL PRIMARY KEY,
     business_date DATE,
     loaded_at     TIMESTAMPTZ  NOT NULL,

@@ -32,6 +32,7 @@ class Counts:
 class Stage:
     """The rows that are about to become `definition`'s table.
 
+    `landing` and `held` are tables beside it: for rows that are to be shaped, and for those that are not to be loaded.
     `first` says that the target does not exist yet: the stage is then built to become it. `surrogate` is the
     key column that we number ourselves, where the rows come without it.
     """
@@ -41,6 +42,7 @@ class Stage:
         self.table = f"{_family(definition.name)}{definition.table[:36]}_{run[-8:]}"
         self.name = f"stage.{quote(self.table)}"
         self.landing = f"stage.{quote(self.table + '_in')}"
+        self.held = f"stage.{quote(self.table + '_held')}"
         self.first = not db.exists(definition.schema, definition.table)
         self.surrogate: str | None = None
         self.target = f"{quote(definition.schema)}.{quote(definition.table)}"

@@ -45,7 +45,7 @@ def test_many_first_nights_at_once_prepare_once(warehouse, sql):
     for thread in threads:
         thread.join()
     assert failures == []
-    assert warehouse.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'etl'") == [(6,)]
+    assert warehouse.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'etl'") == [(7,)]
 
 
 def test_a_marker_is_there_when_it_was_recorded(db):
