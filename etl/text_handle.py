@@ -44,7 +44,12 @@ class TextHandle(io.TextIOBase):
         self._longest = max(self._longest, self._row)
         if text.endswith("\n"):
             self._row = 0
-        return self._spool.write(text)
+        try:
+            return self._spool.write(text)
+        except UnicodeEncodeError as error:
+            raise DataError(
+                f"{self._where}: {text!r:.200} is not Unicode text ({error.reason}); mend it before it is written"
+            ) from None
 
     def close(self) -> None:
         if self._spool is None:
