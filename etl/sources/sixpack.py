@@ -22,7 +22,9 @@ import redis
 from etl import config
 from etl.errors import ConfigError, MissingData
 from etl.extract import chunked
-from etl.sources.redis import RedisExtractor, address, as_text, ask, connected
+from etl.sources.redis import RedisExtractor
+from etl.sources.redis_connection import Server, connected
+from etl.sources.redis_text import as_text
 
 _EXPERIMENTS = 200  # of a pipeline
 _CELLS = 1000  # days of an alternative, of a pipeline of BITCOUNTs
@@ -56,19 +58,19 @@ class _SixpackExtractor(RedisExtractor):
             for some in chunked(self._names(server), _EXPERIMENTS):
                 yield from self.rows_of_experiments(server, self._experiments(server, some))
 
-    def rows_of_experiments(self, server: redis.Redis, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
+    def rows_of_experiments(self, server: Server, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
         raise NotImplementedError
 
-    def _names(self, server: redis.Redis) -> list[bytes]:
-        names = ask(server, [("SMEMBERS", self._key(b"e"))])[0]
+    def _names(self, server: Server) -> list[bytes]:
+        names = server.ask([("SMEMBERS", self._key(b"e"))])[0]
         if not names:
             raise MissingData(
-                f"redis {address(server)}: {as_text(self._key(b'e'))} is not there, so Sixpack knows no experiment; "
+                f"redis {server.address}: {as_text(self._key(b'e'))} is not there, so Sixpack knows no experiment; "
                 f"mend the database number in [redis] url or [sixpack] prefix, or leave {self.get_task_family()} out"
             )
         return sorted(names)
 
-    def _experiments(self, server: redis.Redis, names: list[bytes]) -> list[Experiment]:
+    def _experiments(self, server: Server, names: list[bytes]) -> list[Experiment]:
         found = []
         for name, replies in zip(names, self._descriptions(server, names), strict=True):
             if any(isinstance(reply, redis.ResponseError) for reply in replies):
@@ -86,7 +88,7 @@ class _SixpackExtractor(RedisExtractor):
             found.append(Experiment(name, created_at, said, once, sorted(kpis), winner))
         return found
 
-    def _descriptions(self, server: redis.Redis, names: list[bytes]) -> Iterator[list[Any]]:
+    def _descriptions(self, server: Server, names: list[bytes]) -> Iterator[list[Any]]:
         commands = [
             command
             for key in (self._key(b"e", name) for name in names)
@@ -97,7 +99,7 @@ class _SixpackExtractor(RedisExtractor):
                 ("GET", key + b":winner"),
             )
         ]
-        return chunked(ask(server, commands, mixed=True), 4)
+        return chunked(server.ask(commands, mixed=True), 4)
 
     def _created_at(self, name: bytes, said: bytes | None) -> datetime | None:
         """To the minute; early releases wrote microseconds. An experiment whose hash was lost has none."""
@@ -148,10 +150,10 @@ class SixpackExtractor(_SixpackExtractor):
         "conversions": pa.int64(),
     }
 
-    def rows_of_experiments(self, server: redis.Redis, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
+    def rows_of_experiments(self, server: Server, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
         first, last = self._window()
         for cells in chunked(self._cells(server, experiments, first, last), _CELLS):
-            counts = iter(ask(server, [("BITCOUNT", key) for cell in cells for key in self._counted(*cell)]))
+            counts = iter(server.ask([("BITCOUNT", key) for cell in cells for key in self._counted(*cell)]))
             for experiment, day, alternative in cells:
                 participants = next(counts)
                 for kpi, _ in experiment.scopes():
@@ -177,10 +179,10 @@ class SixpackExtractor(_SixpackExtractor):
         return self.date - timedelta(days=days - 1), self.date
 
     def _cells(
-        self, server: redis.Redis, experiments: list[Experiment], first: date, last: date
+        self, server: Server, experiments: list[Experiment], first: date, last: date
     ) -> Iterator[tuple[Experiment, date, bytes]]:
         keys = [[self._key(b"p", e.name), *(self._key(b"c", scope) for _, scope in e.scopes())] for e in experiments]
-        replies = iter(ask(server, [("SMEMBERS", key + b":days") for some in keys for key in some]))
+        replies = iter(server.ask([("SMEMBERS", key + b":days") for some in keys for key in some]))
         for experiment, some in zip(experiments, keys, strict=True):
             days = {day for key in some for day in self._days(key, next(replies)) if first <= day <= last}
             yield from ((experiment, day, name) for day in sorted(days) for name in experiment.alternatives)
@@ -214,9 +216,9 @@ class SixpackExperimentExtractor(_SixpackExtractor):
         "paused": pa.bool_(),
     }
 
-    def rows_of_experiments(self, server: redis.Redis, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
+    def rows_of_experiments(self, server: Server, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
         keys = [self._key(b"e", e.name) + b"/" + kpi + b":winner" for e in experiments for kpi in e.kpis]
-        winners = iter(ask(server, [("GET", key) for key in keys]))
+        winners = iter(server.ask([("GET", key) for key in keys]))
         for e in experiments:
             kpi_winners = {kpi: winner for kpi in e.kpis if (winner := next(winners)) is not None}
             yield (
@@ -276,19 +278,19 @@ class SixpackAssignmentExtractor(_SixpackExtractor):
         "converted_on": pa.date32(),
     }
 
-    def rows_of_experiments(self, server: redis.Redis, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
+    def rows_of_experiments(self, server: Server, experiments: list[Experiment]) -> Iterator[tuple[Any, ...]]:
         for experiment in experiments:
             if b"archived" in experiment.said:
                 self.findings.skip("archived experiment: its clients' ids are gone")
             else:
                 yield from self._assignments(server, experiment)
 
-    def _assignments(self, server: redis.Redis, experiment: Experiment) -> Iterator[tuple[Any, ...]]:
+    def _assignments(self, server: Server, experiment: Experiment) -> Iterator[tuple[Any, ...]]:
         # Sixpack gives a client its id, then records its choice, then its conversion. Read in the opposite order,
         # every conversion meets its choice and every bit its client, however many arrive meanwhile.
         converted = self._first_days(server, experiment, b"c", experiment.scopes())
         joined = self._first_days(server, experiment, b"p", [(None, experiment.name)])
-        excluded = ask(server, [("GET", self._key(b"e", experiment.name) + b":excluded")])[0] or b""
+        excluded = server.ask([("GET", self._key(b"e", experiment.name) + b":excluded")])[0] or b""
         size = max(len(excluded) * 8, *map(len, converted.values()), *map(len, joined.values()))
         for firsts in (*converted.values(), *joined.values()):
             _reach(firsts, size)
@@ -327,10 +329,10 @@ class SixpackAssignmentExtractor(_SixpackExtractor):
                     )
 
     def _first_days(
-        self, server: redis.Redis, experiment: Experiment, kind: bytes, scopes: list[tuple[bytes | None, bytes]]
+        self, server: Server, experiment: Experiment, kind: bytes, scopes: list[tuple[bytes | None, bytes]]
     ) -> dict[tuple[bytes | None, bytes], "array[int]"]:
         """For each scope and alternative: by bit, the ordinal of the first day on which it is set, or 0."""
-        days = ask(server, [("SMEMBERS", self._key(kind, scope) + b":days") for _, scope in scopes])
+        days = server.ask([("SMEMBERS", self._key(kind, scope) + b":days") for _, scope in scopes])
         bitmaps = [
             (day, (kpi, alternative), self._bitmap(kind, scope, alternative, day))
             for (kpi, scope), members in zip(scopes, days, strict=True)
@@ -340,16 +342,16 @@ class SixpackAssignmentExtractor(_SixpackExtractor):
         firsts = {(kpi, alternative): array("I") for kpi, _ in scopes for alternative in experiment.alternatives}
         # The latest day first, so that an earlier one overwrites it.
         for some in chunked(sorted(bitmaps, key=lambda bitmap: bitmap[0], reverse=True), _BITMAPS):
-            for (day, where, _), bitmap in zip(some, ask(server, [("GET", key) for *_, key in some]), strict=True):
+            for (day, where, _), bitmap in zip(some, server.ask([("GET", key) for *_, key in some]), strict=True):
                 _reach(firsts[where], len(bitmap or b"") * 8)
                 for offset in offsets(bitmap or b""):
                     firsts[where][offset] = day.toordinal()
         return firsts
 
-    def _clients(self, server: redis.Redis, experiment: Experiment, low: int) -> dict[int, bytes]:
+    def _clients(self, server: Server, experiment: Experiment, low: int) -> dict[int, bytes]:
         """The clients of the bits from `low` on. A page by score, not by rank: ids that are removed shift nothing."""
         users = self._key(b"e", experiment.name) + b":users"
-        reply = ask(server, [("ZRANGEBYSCORE", users, low, f"({low + _CLIENTS}", "WITHSCORES")])[0]
+        reply = server.ask([("ZRANGEBYSCORE", users, low, f"({low + _CLIENTS}", "WITHSCORES")])[0]
         clients = {int(float(score)): client for client, score in zip(reply[::2], reply[1::2], strict=True)}
         if twice := len(reply) // 2 - len(clients):
             self.findings.loss("client_id", "shares its bit with another client", twice, [as_text(experiment.name)])
