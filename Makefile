@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test lint exam packages down clean
+.PHONY: help demo test test-opensearch opensearch-node lint exam bench packages down clean
 
 help:
 	@echo "make demo   the nightly pipeline on a made-up business, on this machine"
 	@echo "make test   the tests, on real servers that they start and stop themselves"
 	@echo "make lint   ruff and mypy"
+	@echo "make bench  the same work by this and by other tools, side by side; ONLY=\"small redis\" runs some"
 	@echo "make down   stop what make demo started; its data stays in var/"
 	@echo "make clean  stop it and delete its data and the virtual environment"
 
@@ -23,22 +24,44 @@ test: $(VENV)/.dev packages
 exam: $(VENV)/.dev packages
 	$(BIN)/python -m pytest -n 4 --dist loadfile
 
+# On a real OpenSearch node, which runs on the machine's Java and is not on PyPI.
+test-opensearch: opensearch-node packages
+	OPENSEARCH_NODE=1 $(BIN)/python -m pytest tests/test_elasticsearch.py
+
+opensearch-node: $(VENV)/.dev
+	@if ! command -v mvn >/dev/null; then \
+	    if [ "$$(id -u)" != 0 ]; then \
+	        echo "Run this once, then try again:  sudo apt-get install -y --no-install-recommends maven" >&2; exit 2; fi; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends maven >/dev/null; \
+	fi
+	@timeout 300 $(BIN)/python -c 'from tests.opensearch_node import distribution; distribution()'
+
+# All contests, or those of ONLY="lineitem refresh".
+bench: $(VENV)/.bench packages
+	$(call apt_install,bench.programs)
+	@$(BIN)/python -m bench $(ONLY)
+
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy etl tasks demo
 
-# The servers that PyPI does not have. Root gets them installed; anybody else is told the one line to run.
-packages: $(VENV)/.demo
-	@missing=$$($(BIN)/python -c 'from etl.stack import missing_packages; print(*missing_packages())'); \
+# What PyPI does not have. Root gets it installed; anybody else is told the one line to run.
+define apt_install
+	@missing=$$($(BIN)/python -c 'from $(1) import missing_packages; print(*missing_packages())'); \
 	if [ -z "$$missing" ]; then exit 0; fi; \
 	if [ "$$(id -u)" = 0 ]; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
 	else \
-	    echo "These servers are missing: $$missing. Run this once, then try again:" >&2; \
+	    echo "These packages are missing: $$missing. Run this once, then try again:" >&2; \
 	    echo "  sudo apt-get install -y --no-install-recommends $$missing" >&2; exit 2; \
 	fi
+endef
+
+packages: $(VENV)/.demo
+	$(call apt_install,etl.stack)
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "Python 3.10 or newer is needed" >&2; exit 2; }

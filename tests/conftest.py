@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from luigi.configuration import LuigiConfigParser
 
 from etl.stack import MariaDB, Postgres, Redis, Search, Server
 from tests import reaper
+from tests.opensearch_node import OpenSearchNode
 from tests.servers import Moto, OpenSearch, QuickMariaDB, QuickPostgres
 
 
@@ -71,8 +73,17 @@ def moto_s3(server_folder: Path) -> Iterator[Moto]:
         yield server
 
 
-@pytest.fixture(scope="session", params=[Search, OpenSearch], ids=["elasticsearch", "opensearch"])
-def search_server(request: pytest.FixtureRequest, server_folder: Path) -> Iterator[Search | OpenSearch]:
+# The real node takes longer to start than all tests on the others, and needs Java: `make test-opensearch`.
+if os.environ.get("OPENSEARCH_NODE"):
+    SEARCH_SERVERS = {"opensearch-node": OpenSearchNode}
+else:
+    SEARCH_SERVERS = {"elasticsearch": Search, "opensearch": OpenSearch}
+
+
+@pytest.fixture(scope="session", params=SEARCH_SERVERS.values(), ids=SEARCH_SERVERS.keys())
+def search_server(
+    request: pytest.FixtureRequest, server_folder: Path
+) -> Iterator[Search | OpenSearch | OpenSearchNode]:
     server = request.param(server_folder / request.param.name)
     with started(server):
         yield server

@@ -51,7 +51,7 @@ def new_tasks() -> None:
 
 
 def read(task: ElasticsearchExtractor) -> list[tuple]:
-    return sorted(task.rows(), key=repr)
+    return sorted((tuple(row.values()) for batch in task.batches() for row in batch.to_pylist()), key=repr)
 
 
 def test_every_document_of_many_pages_once(search, lake):

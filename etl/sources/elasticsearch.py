@@ -3,12 +3,16 @@
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import pyarrow as pa
+
 from etl import config
 from etl.errors import DataError, SourceError
 from etl.extract import BaseExtractor
 from etl.sources import elasticsearch_fields as documents
+from etl.sources import elasticsearch_snapshot as snapshot
+from etl.sources.elasticsearch_pages import Fields, Hit
 from etl.sources.elasticsearch_server import Server
-from etl.sources.json_values import well_formed
+from etl.sources.json_values import as_text, well_formed
 
 
 class ElasticsearchExtractor(BaseExtractor):
@@ -44,34 +48,30 @@ class ElasticsearchExtractor(BaseExtractor):
             if self._reading is not None:
                 self._reading.close()
 
-    def batches(self) -> Iterator[Any]:
-        self._reading = self._batches()
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        self._reading = self._pages()
         return self._reading
 
-    def rows(self) -> Iterator[tuple[str | None, ...]]:
+    def _pages(self) -> Generator[pa.RecordBatch, None, None]:
         self._check()
         paths = self._paths()
-        wanted = [path for path in dict.fromkeys(paths) if path not in documents.METADATA]
+        fields = Fields(paths)
+        columns = [(column, fields.column(path)) for column, path in zip(self.columns, paths, strict=True)]
         server = Server(config.elasticsearch().url)
         try:
             mappings = server.mapping(self.index)
             documents.check(self.index, mappings, paths)
             self._say_key(paths, len(mappings))
-            finders = [(column, documents.finder(path)) for column, path in zip(self.columns, paths, strict=True)]
-            for total, hits in server.documents(self.index, self._query(), wanted or False, self.page_size):
+            source = documents.source(mappings, fields.wanted)
+            search = {"query": self._query(), "_source": source, "size": self.page_size, "track_total_hits": True}
+            for total, hits in snapshot.read(server, self.index, search, fields.decoder()):
                 self.findings.counted = total
-                for hit in hits:
-                    if wanted and "_source" not in hit:
-                        raise SourceError(
-                            f"{hit['_index']}/{hit['_id']}: the server leaves _source out; is it switched off in the "
-                            f"mapping, or hidden from this user by field security?"
-                        )
-                    yield tuple(self._settled(column, find(hit), hit) for column, find in finders)
+                if source:
+                    _check_source(hits)
+                arrays = [self._text(column, values(hits), hits) for column, values in columns]
+                yield pa.record_batch(arrays, names=list(self.columns))
         finally:
             server.close()
-
-    def _batches(self) -> Generator[Any, None, None]:
-        yield from super().batches()
 
     def _check(self) -> None:
         name = self.get_task_family()
@@ -93,22 +93,45 @@ class ElasticsearchExtractor(BaseExtractor):
         if set(parts) <= set(paths):
             self.findings.key = [self.columns[paths.index(part)] for part in parts]
 
-    def _settled(self, column: str, value: Any, hit: dict[str, Any]) -> str | None:
-        if isinstance(value, str) and value.isascii() and column not in self.arrays:
-            return value
+    def _text(self, column: str, values: list[Any], hits: list[Hit[Any]]) -> pa.Array:
         policy = self.arrays.get(column, documents.FAIL)
+        kinds = set(map(type, values))
+        if list in kinds and policy != documents.JOIN:
+            self._several(column, values, hits, policy)
+        if list in kinds or policy == documents.JOIN:
+            values = documents.settled(values, policy)
+            kinds = set(map(type, values))
         try:
-            settled = documents.settle(value, policy)
-        except ValueError as error:
-            raise DataError(
-                f"{hit['_index']}/{hit['_id']}: field {self.fields.get(column, column)} holds {error}: {value!r:.80}; "
-                f"say arrays = {{{column!r}: 'first'}} or 'join'"
-            ) from None
-        if policy == documents.FIRST and isinstance(value, list) and len(value) > 1:
-            self.findings.loss(column, "array cut to its first value", 1, [hit["_id"]])
-        if settled is None:
+            return documents.text_array(values, kinds)
+        except UnicodeEncodeError:
+            mended = [self._mended(column, as_text(value), hit) for value, hit in zip(values, hits, strict=True)]
+            return pa.array(mended, pa.string())
+
+    def _several(self, column: str, values: list[Any], hits: list[Hit[Any]], policy: str) -> None:
+        """Each array of more than one value is a failure, or a loss when `first` of them is to be kept."""
+        for value, hit in zip(values, hits, strict=True):
+            if not isinstance(value, list) or len(value) < 2:
+                continue
+            if policy == documents.FAIL:
+                raise DataError(
+                    f"{hit.index}/{hit.id}: field {self.fields.get(column, column)} holds an array of {len(value)} "
+                    f"values: {value!r:.80}; say arrays = {{{column!r}: 'first'}} or 'join'"
+                )
+            self.findings.loss(column, "array cut to its first value", 1, [hit.id])
+
+    def _mended(self, column: str, text: str | None, hit: Hit[Any]) -> str | None:
+        if text is None:
             return None
-        kept = well_formed(settled)
-        if kept is not settled:
-            self.findings.loss(column, "half a surrogate pair replaced", 1, [hit["_id"]])
+        kept = well_formed(text)
+        if kept is not text:
+            self.findings.loss(column, "half a surrogate pair replaced", 1, [hit.id])
         return kept
+
+
+def _check_source(hits: list[Hit[Any]]) -> None:
+    for hit in hits:
+        if hit.source is None:
+            raise SourceError(
+                f"{hit.index}/{hit.id}: the server leaves _source out; is it switched off in the mapping, or hidden "
+                f"from this user by field security?"
+            )

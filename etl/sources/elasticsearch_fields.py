@@ -1,10 +1,14 @@
 """From a document to a row: where a declared field lies, and what becomes of arrays."""
 
+import contextlib
 import fnmatch
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from types import NoneType
 from typing import Any
+
+import pyarrow as pa
 
 from etl.errors import DataError, SourceError
 from etl.sources.json_values import as_text, json_text
@@ -16,6 +20,11 @@ FAIL, FIRST, JOIN = "fail", "first", "join"
 
 # Objects whose inner names the mapping does not list.
 _OPAQUE_TYPES = ("flattened", "flat_object")
+
+_SHORT_TYPES = (
+    "alias", "boolean", "byte", "constant_keyword", "date", "date_nanos", "double", "float", "half_float", "integer",
+    "ip", "keyword", "long", "scaled_float", "short", "token_count", "unsigned_long", "version",
+)  # fmt: skip
 
 
 def check(index: str, mappings: dict[str, dict[str, Any]], fields: Iterable[str]) -> None:
@@ -41,28 +50,54 @@ def check(index: str, mappings: dict[str, dict[str, Any]], fields: Iterable[str]
             logger.warning("%s: field %s is %s; all of it is read as text", index, field, seen)
 
 
-def finder(field: str) -> Callable[[dict[str, Any]], Any]:
-    """A function from a hit to the field's value: None when missing, a list when there are several."""
-    if field in METADATA:
-        return lambda hit: hit[field]
-    if "." not in field:
-        return lambda hit: hit["_source"].get(field)
-    return lambda hit: _find(hit["_source"], field)
+def source(mappings: dict[str, dict[str, Any]], fields: list[str]) -> list[str] | bool:
+    """What to ask for as `_source`: all of it, unless something long may be left out.
+
+    The server copies a whole document as it stands; to leave a field out it reads the document and writes it anew.
+    """
+    if not fields:
+        return False
+    return fields if any(_leaves_long(mapping, fields) for mapping in mappings.values()) else True
 
 
-def settle(value: Any, policy: str) -> str | None:
-    """A value's text under an array policy; ValueError for an array where one value was declared.
+def settled(values: list[Any], policy: str) -> list[Any]:
+    """The values under an array policy, of which `first` keeps the first and `fail` lets one pass.
 
     Elasticsearch has no array type: each field holds no value, one or several. So an array of one is that
     value and an empty one is none, except under `join`, where one value is written as an array of one too.
     """
     if policy == JOIN:
-        return None if value is None else json_text(value if isinstance(value, list) else [value])
-    if isinstance(value, list):
-        if len(value) > 1 and policy == FAIL:
-            raise ValueError(f"an array of {len(value)} values")
-        value = value[0] if value else None
-    return as_text(value)
+        return [value if value is None else _joined(value) for value in values]
+    return [value if type(value) is not list else value[0] if value else None for value in values]
+
+
+def text_array(values: list[Any], kinds: set[type]) -> pa.Array:
+    """The text of values of these kinds; UnicodeEncodeError for half a surrogate pair."""
+    if kinds <= {str, NoneType}:
+        return pa.array(values, pa.string())
+    if kinds <= {int, NoneType}:
+        with contextlib.suppress(OverflowError):
+            return pa.array(values, pa.int64()).cast(pa.string())
+    return pa.array(list(map(as_text, values)), pa.string())
+
+
+def find(node: Any, path: str) -> Any:
+    """A dotted name may be written as objects, as one name with dots in it, or both in one document."""
+    if isinstance(node, list):
+        found = [value for inner in node for value in _values(find(inner, path))]
+        return found or None
+    if not isinstance(node, dict):
+        return None
+    places = [node[path]] if path in node else []
+    dot = path.find(".")
+    while dot > 0:
+        if path[:dot] in node:
+            places.append(find(node[path[:dot]], path[dot + 1 :]))
+        dot = path.find(".", dot + 1)
+    places = [place for place in places if place is not None]
+    if len(places) > 1:
+        return [value for place in places for value in _values(place)]
+    return places[0] if places else None
 
 
 def check_policies(task: str, arrays: dict[str, str], columns: Iterable[str]) -> None:
@@ -73,23 +108,8 @@ def check_policies(task: str, arrays: dict[str, str], columns: Iterable[str]) ->
             raise DataError(f"{task}: arrays[{column!r}] is {policy!r}; say one of {FAIL}, {FIRST}, {JOIN}")
 
 
-def _find(node: Any, path: str) -> Any:
-    """A dotted name may be written as objects, as one name with dots in it, or both in one document."""
-    if isinstance(node, list):
-        found = [value for inner in node for value in _values(_find(inner, path))]
-        return found or None
-    if not isinstance(node, dict):
-        return None
-    places = [node[path]] if path in node else []
-    dot = path.find(".")
-    while dot > 0:
-        if path[:dot] in node:
-            places.append(_find(node[path[:dot]], path[dot + 1 :]))
-        dot = path.find(".", dot + 1)
-    places = [place for place in places if place is not None]
-    if len(places) > 1:
-        return [value for place in places for value in _values(place)]
-    return places[0] if places else None
+def _joined(value: Any) -> str:
+    return json_text(value) if type(value) is list else f"[{json_text(value)}]"
 
 
 def _values(found: Any) -> list[Any]:
@@ -108,6 +128,19 @@ def _type_of(mapping: dict[str, Any], field: str) -> str | None:
             return "unmapped" if kept else None
         node = node["properties"][part] | {"dynamic": node["properties"][part].get("dynamic", node.get("dynamic"))}
     return None if node.get("type") == "alias" else node.get("type", "object")
+
+
+def _leaves_long(mapping: dict[str, Any], fields: list[str], prefix: str = "") -> bool:
+    """Whether a document may hold, besides these fields, one whose type sets no limit to its length."""
+    if str(mapping.get("dynamic", "")).lower() in ("false", "runtime"):
+        return True
+    for name, node in mapping.get("properties", {}).items():
+        path = prefix + name
+        if path in fields:
+            continue
+        if _leaves_long(node, fields, f"{path}.") if "properties" in node else node.get("type") not in _SHORT_TYPES:
+            return True
+    return False
 
 
 def _derived(mappings: dict[str, dict[str, Any]], field: str) -> str:

@@ -2,7 +2,10 @@
 
 import decimal
 import json
+from collections.abc import Callable
 from typing import Any
+
+import msgspec
 
 from etl.extract import text
 
@@ -10,9 +13,21 @@ from etl.extract import text
 _LONGEST_PLAIN = 1000
 
 
-def loads(document: bytes) -> Any:
-    """Python values; integers as int, other numbers as Decimal. ValueError for what is not JSON, NaN included."""
-    return _DECODER.decode(document.decode())
+def decoder(kind: Any) -> Callable[[bytes], Any]:
+    """A function from JSON to a value of that msgspec type; what the type does not name is passed over quickly.
+
+    Integers become int, other numbers Decimal. ValueError for what is not JSON, NaN included, or not of the type.
+    """
+    quick = msgspec.json.Decoder(kind, float_hook=decimal.Decimal)
+
+    def decode(document: bytes) -> Any:
+        try:
+            return quick.decode(document)
+        except (ValueError, ArithmeticError):
+            # msgspec refuses half a surrogate pair, which JSON may hold and a row can do without.
+            return msgspec.convert(_EXACT.decode(document.decode()), kind)
+
+    return decode
 
 
 def as_text(value: Any) -> str | None:
@@ -22,22 +37,26 @@ def as_text(value: Any) -> str | None:
         return value
     if kind is int:
         return str(value)
+    if kind is decimal.Decimal:
+        # Plain as it is, mostly, and then quicker than by a format.
+        written = str(value)
+        return written if "E" not in written or abs(value.adjusted()) > _LONGEST_PLAIN else text(value)
     if kind is dict or kind is list:
         return json_text(value)
-    if kind is decimal.Decimal and abs(value.adjusted()) > _LONGEST_PLAIN:
-        return str(value)
     return text(value)
 
 
 def json_text(value: Any) -> str:
     """JSON with every number as it was written; json.dumps would send a Decimal through a float."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{json_text(key)}:{json_text(inner)}" for key, inner in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ",".join(map(json_text, value)) + "]"
-    if isinstance(value, decimal.Decimal):
-        return str(value)
-    return json.dumps(value, ensure_ascii=False)
+    try:
+        return _ENCODER.encode(value).decode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair somewhere in it, which is for the caller to find.
+        if isinstance(value, dict):
+            return "{" + ",".join(f"{json_text(key)}:{json_text(inner)}" for key, inner in value.items()) + "}"
+        if isinstance(value, list):
+            return "[" + ",".join(map(json_text, value)) + "]"
+        return json.dumps(value, ensure_ascii=False)
 
 
 def well_formed(written: str) -> str:
@@ -66,4 +85,7 @@ def _refused(constant: str) -> Any:
 
 
 # json.loads with these options makes a decoder a call, which takes longer than a short line's decoding.
-_DECODER = json.JSONDecoder(parse_float=_decimal, parse_constant=_refused)
+_EXACT = json.JSONDecoder(parse_float=_decimal, parse_constant=_refused)
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
+
+loads = decoder(Any)
