@@ -47,6 +47,7 @@ def main() -> None:
     Try it on one machine:      etl up && etl demo seed && etl demo night
     Run a night in production:  etl run Nightly
     See how it went:            etl status
+    Prove that a copy is one:   etl compare TABLE
 
     Settings are read from luigi.cfg here; while the local stack is up, from var/luigi.cfg, and LUIGI_CONFIG_PATH
     goes before both. Exit codes: 0 done or already done, 2 usage or settings, 10 locked, 20 missing data, 25 refused
@@ -111,6 +112,47 @@ def run(task: str, date: datetime.datetime | None, workers: int, arguments: tupl
     sys.exit(_run(family, day, workers, list(arguments)))
 
 
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("task")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one object an extract.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def plan(task: str, as_json: bool, arguments: tuple[str, ...]) -> None:
+    """Show what TASK would read from MySQL, and how, without reading a row.
+
+    ARGUMENTS are the task's parameters: etl plan MirrorTable --table venues
+    """
+    from etl.sources.mysql import MySQLExtractor
+
+    names = [word.removeprefix("--").replace("-", "_") for word in arguments[::2]]
+    family = _task_class(task)
+    known = [name for name, _ in family.get_params()]
+    if len(arguments) % 2 or (strange := [name for name in names if name not in known]):
+        said = strange[0] if len(arguments) % 2 == 0 else arguments[-1]
+        raise click.UsageError(f"{task}: {said}: write its parameters as --name value; it has {', '.join(known)}")
+    chosen = dict(zip(names, arguments[1::2], strict=True))
+    if "date" in known:
+        chosen.setdefault("date", str(_yesterday()))
+    try:
+        begun = family.from_str_params(chosen)
+    except luigi.parameter.ParameterException as error:
+        raise click.UsageError(f"{task}: {error}") from None
+    found = [one.plan() for one in _with_all_it_requires(begun) if isinstance(one, MySQLExtractor)]
+    if as_json:
+        click.echo(json.dumps([one.as_json() for one in found], indent=1))
+        return
+    if not found:
+        click.echo(f"{task} reads nothing from MySQL.")
+    for one in found:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for heading in ("column", "warehouse type", "read as"):
+            table.add_column(heading, overflow="fold")
+        for column in one.as_json()["columns"]:
+            table.add_row(column["column"], column["type"], column["read_as"])
+        click.echo(f"{one.what}, by {one.driver}:")
+        Console().print(table)
+        click.echo(f"{one.select}\n")
+
+
 @main.command(name="status")
 @click.option("--json", "as_json", is_flag=True, help="For machines: one object a table.")
 def status_command(as_json: bool) -> None:
@@ -123,6 +165,30 @@ def status_command(as_json: bool) -> None:
         click.echo("Nothing has been loaded yet. `etl run Nightly` loads everything.")
     else:
         _print_tables(found)
+
+
+@main.command()
+@click.argument("table")
+@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Compare with the extract of that day, not with MySQL.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one object.")
+def compare(table: str, date: datetime.datetime | None, as_json: bool) -> None:
+    """Prove that raw.TABLE equals the MySQL table TABLE: rows and columns by checksum, differences down to the row.
+
+    Both servers are read in one snapshot each and compute the checksums themselves. Values are shown of rows that
+    differ. Exit codes: 0 equal, apart from losses and quarantined rows that are recorded; 30 different, or not
+    comparable.
+    """
+    from etl import comparison
+    from etl.compare import compare as compare_table
+
+    with Console(stderr=True).status(f"comparing {table}"):
+        found = compare_table(table, date.date() if date else None)
+    if as_json:
+        click.echo(json.dumps(found.as_json(), default=str, indent=1))
+    else:
+        comparison.show(found, Console())
+    if not found.equal:
+        sys.exit(FAILED)
 
 
 @main.command()
@@ -216,7 +282,7 @@ def _print_tables(found: list[status.TableStatus]) -> None:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for heading in ("table", "day"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("rows", "new", "changed", "gone", "lost", "s"):
+    for heading in ("rows", "new", "changed", "gone", "lost", "held", "s"):
         table.add_column(heading, justify="right")
     for row in found:
         table.add_row(
@@ -224,6 +290,7 @@ def _print_tables(found: list[status.TableStatus]) -> None:
             str(row.business_date or ""),
             *(f"{count:,}" for count in (row.rows, row.inserted, row.updated, row.deleted)),
             f"{row.lost:,}" if row.lost else "",
+            f"{row.held:,}" if row.held else "",
             f"{row.seconds:.1f}",
         )
     Console().print(table)
@@ -267,6 +334,18 @@ def _task_class(name: str) -> type[luigi.Task]:
         near = difflib.get_close_matches(name, ours, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(ours)}"
         raise click.UsageError(f"no task {name}; {hint}") from None
+
+
+def _with_all_it_requires(task: luigi.Task) -> list[luigi.Task]:
+    """The task and, once each, all that it requires."""
+    found: dict[str, luigi.Task] = {}
+    waiting = [task]
+    while waiting:
+        one = waiting.pop(0)
+        if one.task_id not in found:
+            found[one.task_id] = one
+            waiting += luigi.task.flatten(one.requires())
+    return list(found.values())
 
 
 def _today() -> datetime.date:

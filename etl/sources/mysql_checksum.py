@@ -1,0 +1,173 @@
+"""A MySQL table as one side of a comparison: what the mirror makes of each type, as an expression of MySQL's."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pymysql
+
+from etl.checksums import HASH_DIGITS, SEPARATOR, SHOWN_BYTES, Field, Grid, Kind, Side, kind_of
+from etl.errors import DataError
+from etl.sources.mysql import _columns_of, _quoted
+from etl.sources.mysql_catalogue import catalogue, key
+from etl.sources.mysql_connection import Address, address, begin_snapshot, connected, explained
+from etl.sources.mysql_types import Column
+
+# The expressions below stand inside others, where MySQL's limits are those of any text: NULL instead of what is longer
+# than max_allowed_packet, of which a MEDIUMTEXT may already be a piece.
+_SHORT = ("char", "varchar", "tinytext", "enum", "set", "uuid", "inet4", "inet6")
+_REPLACEMENT = "_utf8mb4 x'EFBFBD'"
+_SEPARATOR = f"'{SEPARATOR}'"
+_BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+
+
+class MySQLTable(Side):
+    """A table in the snapshot that its connection has begun.
+
+    Rows whose keys are `held` take no part; values of the columns `replaced` may have U+FFFD for what is no UTF-8.
+    """
+
+    def __init__(
+        self,
+        connection: pymysql.Connection,
+        to: Address,
+        name: str,
+        held: Sequence[tuple[str, ...]],
+        replaced: Sequence[str],
+    ):
+        columns = _columns_of(catalogue(connection), to, name)
+        self._connection, self._held = connection, held
+        self._columns = {column.name: column for column in columns}
+        fields = [Field(column.name, _kind(column), column.name in replaced) for column in columns]
+        super().__init__(_quoted(name), fields, [column.name for column in key(columns)])
+
+    def _query(self, sql: str) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(sql)
+            return list(cursor.fetchall())
+
+    def _quote(self, name: str) -> str:
+        return _quoted(name)
+
+    def _value(self, field: Field) -> str:
+        column, name = self._columns[field.name], _quoted(field.name)
+        if column.data_type == "year":
+            return f"NULLIF({name} + 0, 0)"
+        if field.kind in ("date", "time"):
+            # Zero dates, those with a zero in them, and the 31st of February: FROM_DAYS mends them, or gives NULL.
+            return f"IF(YEAR({name}) > 0 AND FROM_DAYS(TO_DAYS({name})) = DATE({name}), {name}, NULL)"
+        return name
+
+    def _canonical(self, field: Field) -> str:
+        match field.kind:
+            case "double":
+                return _double(f"({_quoted(field.name)} * 1e0)")
+            case "bytes":
+                return f"MD5({_quoted(field.name)})"
+            case "long text":
+                return f"MD5({self._text(field)})"
+        return self._text(field)
+
+    def _readable(self, field: Field) -> str:
+        name = _quoted(field.name)
+        if field.kind == "bytes":
+            return _short(name, f"HEX({name})")
+        if field.kind == "long text":
+            return _short(self._text(field), self._text(field))
+        return f"CAST({name} * 1e0 AS CHAR)" if field.kind == "double" else self._text(field)
+
+    def _text(self, field: Field) -> str:
+        """What the mirror writes, made equal for equal numbers and times."""
+        column, value = self._columns[field.name], self._value(field)
+        match field.kind:
+            case "boolean":
+                return f"CAST({value} AS UNSIGNED)"
+            case "integer":
+                # ZEROFILL is display.
+                return f"CAST({value} AS UNSIGNED)" if column.data_type == "bit" else f"({value} + 0)"
+            case "decimal":
+                text = column.reading.expression.format(value)
+                fraction = column.fraction if column.data_type == "time" else column.scale
+                return f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {text}))" if fraction else text
+            case "date":
+                return f"CAST({value} AS CHAR)"
+            case "time":
+                return f"DATE_FORMAT({value}, '%Y-%m-%d %H:%i:%s.%f')"
+        text = f"CONVERT({column.reading.expression.format(value)} USING utf8mb4)"
+        if not field.replaced:
+            return f"REPLACE({text}, CHAR(0 USING utf8mb4), {_REPLACEMENT})"
+        # Only in a UTF-8 column are there bytes that are no UTF-8; for each of them MySQL writes a question mark.
+        raw = f"CAST({value} AS BINARY)"
+        broken = f"{raw} <> CAST(CONVERT({raw} USING utf8mb4) AS BINARY)"
+        return f"IF({broken} OR LOCATE(x'EFBFBD', {raw}) OR LOCATE(x'00', {raw}), {_REPLACEMENT}, {text})"
+
+    def _joined(self, texts: Sequence[str]) -> str:
+        return texts[0] if len(texts) == 1 else f"CONCAT({f', {_SEPARATOR}, '.join(texts)})"
+
+    def _hash(self, text: str) -> str:
+        return f"CAST(CONV(LEFT(MD5({text}), {HASH_DIGITS}), 16, 10) AS UNSIGNED)"
+
+    def _cell(self, position: str, grid: Grid) -> str:
+        return f"(CAST({position} AS DECIMAL(20)) - {grid.first}) DIV {grid.width}"
+
+    def _excluded(self) -> str:
+        if not (self._held and self.key):
+            return ""
+        read = ", ".join(_as_read(self._columns[name]) for name in self.key)
+        keys = ", ".join(self._connection.escape(SEPARATOR.join(values)) for values in self._held)
+        # As bytes: a collation would take other keys for equal ones.
+        return f"CAST(CONCAT_WS({_SEPARATOR}, {read}) AS BINARY) NOT IN ({keys})"
+
+
+@contextlib.contextmanager
+def opened(name: str, held: Sequence[tuple[str, ...]], replaced: Sequence[str]) -> Iterator[MySQLTable]:
+    """A table as it is now; it stays as it is while the comparison lasts."""
+    to = address()
+    with connected(to) as connection, explained(to, f"{to.database}.{name}"):
+        table = MySQLTable(connection, to, name, held, replaced)
+        begin_snapshot(connection)
+        yield table
+
+
+def _kind(column: Column) -> Kind:
+    if column.data_type in _BYTES:
+        return "bytes"
+    kind = kind_of(column.reading.warehouse_type)
+    if kind is None:
+        raise DataError(f"{column.table}.{column.name}: {column.reading.warehouse_type} cannot be compared yet")
+    return "long text" if kind == "text" and column.data_type not in _SHORT else kind
+
+
+def _as_read(column: Column) -> str:
+    """A value of a key as the mirror writes it, and with it the quarantine."""
+    read = column.reading.expression.format(_quoted(column.name))
+    if column.data_type in _BYTES:
+        return f"HEX({read})"
+    return f"CONCAT({read}, '+00')" if column.data_type == "timestamp" else read
+
+
+def _short(value: str, readable: str) -> str:
+    return (
+        f"IF(LENGTH({value}) <= {SHOWN_BYTES}, {readable}, CONCAT(LENGTH({value}), ' bytes with MD5 ', MD5({value})))"
+    )
+
+
+_IS_SCALED = "ABS({}) BETWEEN 1e15 AND 1e41"
+
+
+def _double(value: str) -> str:
+    """See `Side._canonical`; Postgres's twin of this says why."""
+    shown = f"CAST(ABS({_scaled(value)}) AS CHAR)"
+    mantissa = f"SUBSTRING_INDEX({shown}, 'e', 1)"
+    digits = f"REPLACE({mantissa}, '.', '')"
+    exponent = (
+        f"IF(LOCATE('e', {shown}), CAST(SUBSTRING_INDEX({shown}, 'e', -1) AS SIGNED), 0) "
+        f"+ LENGTH(SUBSTRING_INDEX({mantissa}, '.', 1)) - LENGTH({digits}) + LENGTH(TRIM(LEADING '0' FROM {digits}))"
+    )
+    mark = f"IF({_IS_SCALED.format(value)}, 'b', 'e')"
+    written = f"CONCAT(IF({value} < 0, '-', ''), TRIM(BOTH '0' FROM {digits}), {mark}, {exponent})"
+    return f"IF({value} = 0 OR ABS({value}) BETWEEN 1e-4 AND 999999999999999e0, CAST({value} AS CHAR), {written})"
+
+
+def _scaled(value: str) -> str:
+    return f"IF({_IS_SCALED.format(value)}, {value} * 7.888609052210118e-31, {value})"
