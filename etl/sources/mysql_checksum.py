@@ -13,8 +13,8 @@ from etl.sources.mysql_catalogue import catalogue, key
 from etl.sources.mysql_connection import Address, address, begin_snapshot, connected, explained
 from etl.sources.mysql_types import Column
 
-# The expressions below stand inside others, where MySQL's limits are those of any text: NULL instead of what is longer
-# than max_allowed_packet, of which a MEDIUMTEXT may already be a piece.
+# Texts that stand inside a longer expression as they are. All others do so as their MD5, since MySQL makes NULL of what
+# would be longer than max_allowed_packet.
 _SHORT = ("char", "varchar", "tinytext", "enum", "set", "uuid", "inet4", "inet6")
 _REPLACEMENT = "_utf8mb4 x'EFBFBD'"
 _SEPARATOR = f"'{SEPARATOR}'"
