@@ -51,6 +51,8 @@ class MariaDB(Server):
             *self.options,
             f"--port={self.port}",
             f"--bind-address={ports.HOST}",
+            # A server that starts deletes the temporary tables it finds here, whosever they are.
+            f"--tmpdir={self.data}",
             # No unix socket: its path may have 107 bytes at most, and a checkout may lie deeper.
             "--socket=",
             "--skip-name-resolve",
