@@ -31,6 +31,10 @@ ON_EMPTY = ("fail", "keep", "replace")
 
 # A load needs room for the stage and for the rows that it replaces; CSV shrinks about this much when compressed.
 _INFLATION = 12
+
+# A table of which no tenth has changed keeps its statistics, as it does with the server's own daemon.
+_TENTHS = 10
+
 _SPARE_BYTES = 64 << 20
 
 # Which loads require an extract, as this process has seen them; workers are forked and know what it knew.
@@ -87,14 +91,15 @@ class BaseLoader(EtlTask):
         extract = self._extract()
         with warehouse.connect(f"{self.get_task_family()} {self.date or ''} {run_id()}") as db:
             control.prepare(db)
+            counts = None
             try:
                 with db.locked(self.target):
                     if control.is_loaded(db, self.task_key()):
                         return
-                    self._load(db, extract, began)
+                    counts = self._load(db, extract, began)
             except warehouse.CommitUnknown:
                 self._settle(db)
-            self._tidy(db)
+            self._tidy(db, counts)
 
     def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
         """What the table should be; a kind of loader whose table is derived from something else says so here."""
@@ -107,34 +112,41 @@ class BaseLoader(EtlTask):
         day = f"{self.date:%Y%m%d}" if self.date else "-1"
         return read_sql("loads", self.sql, stage=landing, timezone=str(config.timezone()), date_key=day)
 
-    def _load(self, db: warehouse.Postgres, extract: ManifestTarget | None, began: float) -> None:
+    def _load(self, db: warehouse.Postgres, extract: ManifestTarget | None, began: float) -> Counts:
         """Stage, audit and publish under the target's lock, which the caller holds."""
         manifest = extract.manifest() if extract else None
         progress = Progress(self.task_key(), self, "loaded", manifest.rows if manifest else None)
-        self._check_disk(db, manifest)
-        with Stage(db, self._definition(db, manifest), run_id()) as stage:
+        stage = Stage(db, self._definition(db, manifest), run_id())
+        self._check_disk(db, stage, manifest)
+        with stage:
             receipt = self._receipt(db, extract, manifest)
             receipt.rows_staged = self._fill(db, stage, extract, manifest, progress)
             if extract and manifest:
                 land_rejected(db, stage, extract, manifest)
             failpoint("load.staged")
-            keep = self._keeps_the_old(db, stage, receipt.rows_staged)
+            self._check_receipt(receipt, shaped=bool(self._select(stage.landing)))
+            keep = self._keeps_the_old(stage, receipt)
             stage.add_unknown_member()
             if self.strategy == "partition":
                 stage.audit([stage.key], filled=self.key)
             else:
-                stage.audit([self._key(stage), stage.key])
-            with db.transaction():
-                failpoint("publish.before")
-                counts = stage.unchanged() if keep else publish(db, stage, self.strategy, self._key(stage), self.date)
-                failpoint("publish.after")
-                self._record(db, receipt, counts, extract, manifest, began)
-                if manifest and not keep:
-                    control.hold(db, receipt, stage.held, whole=self.strategy == "replace")
-                if not keep:
-                    control.publish_day(db, self.target, self.date, counts.after)
-                # Here and not after the commit: should the process die in between, nobody would load this again.
-                drop_stages(db, self.target)
+                stage.audit([self._key(stage), stage.key], whole=self.strategy == "replace")
+            try:
+                with db.transaction():
+                    failpoint("publish.before")
+                    counts = (
+                        stage.unchanged() if keep else publish(db, stage, self.strategy, self._key(stage), self.date)
+                    )
+                    failpoint("publish.after")
+                    self._record(db, receipt, counts, extract, manifest, began)
+                    if manifest and not keep:
+                        control.hold(db, receipt, stage.held, whole=self.strategy == "replace")
+                    if not keep:
+                        control.publish_day(db, self.target, self.date, counts.after)
+                    stage.drop()
+            except DataError:
+                stage.refuse_duplicates()
+                raise
         held = f"{receipt.rows_rejected:,} in quarantine, " if receipt.rows_rejected else ""
         said = (
             f"{receipt.rows_staged:,} rows staged, {held}{counts.inserted:,} inserted, "
@@ -143,6 +155,7 @@ class BaseLoader(EtlTask):
         )
         logger.info("%s: %s", self.target, said)
         progress.done(said)
+        return counts
 
     def _fill(
         self,
@@ -172,6 +185,21 @@ class BaseLoader(EtlTask):
             receipt.fingerprint = manifest.fingerprint
         return receipt
 
+    def _check_receipt(self, receipt: control.Receipt, shaped: bool) -> None:
+        """Raise DataError for a row that is neither staged nor put aside; only a SELECT may filter and multiply."""
+        settled = (receipt.rows_written or 0) + receipt.rows_rejected
+        if receipt.rows_read not in (None, settled):
+            raise DataError(
+                f"{self.target}: its source counted {receipt.rows_read} rows, {receipt.rows_written} were written and "
+                f"{receipt.rows_rejected} put aside; nothing was published, delete the manifest and extract again"
+            )
+        if receipt.rows_written not in (None, receipt.rows_staged) and not shaped:
+            raise DataError(
+                f"{self.target}: {receipt.rows_written} rows were written and {receipt.rows_staged} staged, because "
+                f"rows in the table share a key ({', '.join(self.key)}); delete those that should not be there, "
+                f"nothing was published"
+            )
+
     def _record(
         self,
         db: warehouse.Postgres,
@@ -183,7 +211,6 @@ class BaseLoader(EtlTask):
     ) -> None:
         receipt.rows_inserted, receipt.rows_updated = counts.inserted, counts.updated
         receipt.rows_deleted, receipt.rows_after = counts.deleted, counts.after
-        _check_sum(receipt)
         receipt.seconds = round(time.monotonic() - began, 3)
         findings = manifest.findings if manifest else {"losses": [], "files": []}
         reader = extract.folder.partition("/")[0] if extract else ""
@@ -191,10 +218,11 @@ class BaseLoader(EtlTask):
         if extract:
             control.expect(db, extract.url, self._consumers_of_the_extract())
 
-    def _tidy(self, db: warehouse.Postgres) -> None:
+    def _tidy(self, db: warehouse.Postgres, counts: Counts | None) -> None:
         """What a committed load does for its successors; it is done, so what fails here is a warning."""
         try:
-            db.analyze(self.schema, self.table)
+            if counts is None or _TENTHS * (counts.inserted + counts.updated + counts.deleted) > counts.after:
+                db.analyze(self.schema, self.table)
             sweep(db)
         except WarehouseError as error:
             logger.warning(f"{self.target}: loaded, but: {error}")
@@ -202,14 +230,15 @@ class BaseLoader(EtlTask):
     def _key(self, stage: Stage) -> tuple[str, ...]:
         return self.key or stage.key
 
-    def _keeps_the_old(self, db: warehouse.Postgres, stage: Stage, staged: int) -> bool:
+    def _keeps_the_old(self, stage: Stage, receipt: control.Receipt) -> bool:
         """Whether a whole table that became empty leaves the old rows standing; DataError where that is no choice."""
-        if staged or stage.first or self.strategy != "replace" or self.on_empty == "replace":
+        if receipt.rows_staged or stage.first or self.strategy != "replace" or self.on_empty == "replace":
             return False
         had = stage.rows_of_the_target()
         if had and self.on_empty == "fail":
+            gave = f"all {receipt.rows_rejected} rows of the source were put aside" if receipt.rows_rejected else ""
             raise DataError(
-                f"{self.target}: the source gave 0 rows and the table has {had}; if that is right, set "
+                f"{self.target}: {gave or 'the source gave 0 rows'} and the table has {had}; if that is right, set "
                 f"on_empty = 'replace' (empty the table) or 'keep' (leave it) on {type(self).__name__}"
             )
         return bool(had)
@@ -247,26 +276,17 @@ class BaseLoader(EtlTask):
         if self.on_empty not in ON_EMPTY:
             raise ConfigError(f"{name}: on_empty = {self.on_empty!r}; write one of {', '.join(ON_EMPTY)}")
 
-    def _check_disk(self, db: warehouse.Postgres, manifest: Manifest | None) -> None:
+    def _check_disk(self, db: warehouse.Postgres, stage: Stage, manifest: Manifest | None) -> None:
         free = db.free_disk()
         if free is None:
             return
-        needed = _SPARE_BYTES + 2 * db.size(self.schema, self.table) + _INFLATION * (manifest.size if manifest else 0)
+        there = stage.there.size if stage.there else 0
+        needed = _SPARE_BYTES + 2 * there + _INFLATION * (manifest.size if manifest else 0)
         if free < needed:
             raise WarehouseError(
                 f"{self.target}: about {needed >> 20} MiB of disk are needed to load it, {free >> 20} MiB are free "
                 f"at the warehouse; free some space, then run again"
             )
-
-
-def _check_sum(receipt: control.Receipt) -> None:
-    """Every row that the source counted is written or put aside, or nothing commits."""
-    settled = (receipt.rows_written or 0) + receipt.rows_rejected
-    if receipt.rows_read is not None and receipt.rows_read != settled:
-        raise DataError(
-            f"{receipt.target}: its source counted {receipt.rows_read} rows, {receipt.rows_written} were written and "
-            f"{receipt.rows_rejected} put aside; nothing was published, delete the manifest and extract again"
-        )
 
 
 def _task(cls: Callable[..., BaseLoader], parameters: Any) -> BaseLoader:

@@ -2,7 +2,8 @@
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from etl.errors import DataError, EtlError
 from etl.failpoint import failpoint
@@ -42,28 +43,11 @@ def fill_from_manifest(
         return fill_from_tables(db, stage, select, key)
     stage.accept(columns, f"the manifest {extract.url}")
     if stage.surrogate is None:
-        return _copy(db, stage, stage.name, columns, extract, manifest, progress)
+        stage.rows = _copy(db, stage, stage.name, columns, extract, manifest, progress)
+        return stage.rows
     db.land(stage.landing, {name: stage.columns[name] for name in columns})
     _copy(db, stage, stage.landing, columns, extract, manifest, progress)
     return stage.fill(f"SELECT * FROM {stage.landing}", columns, key)
-
-
-def land_rejected(db: Postgres, stage: Stage, extract: ManifestTarget, manifest: Manifest) -> None:
-    """COPY the rows that are not to be loaded beside the stage; DataError where COPY counts otherwise."""
-    if not manifest.rejected:
-        return
-    columns = ("source_key", "column_name", "reason", "source_row")
-    parts: dict[str, Callable[[], Part]] = {
-        part.url: functools.partial(extract.open_part, part, manifest) for part in manifest.rejected
-    }
-    with _named(stage):
-        db.land(stage.held, dict.fromkeys(columns, "TEXT"))
-        rows = db.copy(stage.held, columns, parts, manifest.null, lambda _: None)
-    if rows != manifest.rows_rejected:
-        raise DataError(
-            f"{stage.definition.name}: COPY took {rows} rejected rows of {extract.url}, which lists "
-            f"{manifest.rows_rejected}"
-        )
 
 
 def _in_the_tables_order(stage: Stage, extract: ManifestTarget, manifest: Manifest) -> tuple[str, ...]:
@@ -76,6 +60,22 @@ def _in_the_tables_order(stage: Stage, extract: ManifestTarget, manifest: Manife
     return tuple(stage.columns)
 
 
+def land_rejected(db: Postgres, stage: Stage, extract: ManifestTarget, manifest: Manifest) -> None:
+    """COPY the rows that are not to be loaded beside the stage; DataError where COPY counts otherwise."""
+    if not manifest.rejected:
+        return
+    columns = ("source_key", "column_name", "reason", "source_row")
+    parts = _opened(extract, manifest, manifest.rejected)
+    with _named(stage):
+        db.land(stage.held, dict.fromkeys(columns, "TEXT"))
+        rows = db.copy(stage.held, columns, parts, manifest.null, lambda _: None)
+    if rows != manifest.rows_rejected:
+        raise DataError(
+            f"{stage.definition.name}: COPY took {rows} rejected rows of {extract.url}, which lists "
+            f"{manifest.rows_rejected}"
+        )
+
+
 def _copy(
     db: Postgres,
     stage: Stage,
@@ -85,15 +85,16 @@ def _copy(
     manifest: Manifest,
     progress: Progress,
 ) -> int:
-    parts: dict[str, Callable[[], Part]] = {
-        part.url: functools.partial(extract.open_part, part, manifest) for part in manifest.parts
-    }
     with _named(stage):
-        rows = db.copy(table, columns, parts, manifest.null, progress.add)
+        rows = db.copy(table, columns, _opened(extract, manifest, manifest.parts), manifest.null, progress.add)
     if rows != manifest.rows:
         raise DataError(f"{stage.definition.name}: COPY took {rows} rows of {extract.url}, which lists {manifest.rows}")
     failpoint("load.copied")
     return rows
+
+
+def _opened(extract: ManifestTarget, manifest: Manifest, parts: Iterable[Any]) -> dict[str, Callable[[], Part]]:
+    return {part.url: functools.partial(extract.open_part, part, manifest) for part in parts}
 
 
 @contextlib.contextmanager

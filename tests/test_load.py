@@ -216,6 +216,100 @@ def test_losses_and_files_of_a_load_that_fails_do_not(sales, warehouse):
     is_yesterdays(warehouse)
 
 
+def held_back(text, name="LoadDrawn", counted=None, **said):
+    """A loader whose rows with a NUL character in their note go to the quarantine."""
+    extract = extractor(text, name.replace("Load", "Extract"), counted)
+    extract.on_loss = {"note": "quarantine"}
+    return type(name, (BaseLoader,), {"table": "fact_sale", "extractor": extract} | said)
+
+
+def held(warehouse):
+    """The rows that are held back: whose, why, and the row as it was read."""
+    columns = "target, business_date, column_name, reason, source_row"
+    found = warehouse.query(f"SELECT {columns} FROM etl.quarantine ORDER BY loaded_at")
+    return [(*said, json.loads(row)) for *said, row in found]
+
+
+BOOKS = "SELECT rows_read, rows_written, rows_staged, rows_rejected, rows_after FROM etl.receipts ORDER BY loaded_at"
+
+
+def test_rows_that_are_held_back_are_all_that_the_table_lacks(sales, warehouse):
+    night(held_back(f"{TODAY}\n4|4.00|x\0y", counted=3)(date=day(2)))
+    drawn.shows(warehouse, "fact_sale", TODAY)
+    assert held(warehouse) == [
+        (
+            "public.fact_sale",
+            day(2),
+            "note",
+            "NUL character replaced",
+            {"sale_id": "4", "price": "4.00", "note": "x\0y"},
+        )
+    ]
+    assert warehouse.query(BOOKS)[1] == (3, 2, 2, 1, 2)
+    night(loader("fact_sale", f"{TODAY}\n4|4.00|xy")(date=day(3)))
+    assert held(warehouse) == []
+
+
+def test_a_load_that_adds_rows_replaces_what_it_held_back_itself(sales, warehouse):
+    said = {"strategy": "upsert", "key": ("sale_id",)}
+    night(held_back("sale_id|price|note\n4|4.00|x\0y\n5|5.00|a", name="LoadMore", **said)(date=day(2)))
+    night(held_back("sale_id|price|note\n6|6.00|x\0y", name="LoadMore", **said)(date=day(3)))
+    assert [row["sale_id"] for *_, row in held(warehouse)] == ["4", "6"]
+    warehouse.query("DELETE FROM etl.loads WHERE business_date = '2014-02-03'")
+    night(held_back("sale_id|price|note\n6|6.00|x\0y", name="LoadMore", **said)(date=day(3)))
+    assert [row["sale_id"] for *_, row in held(warehouse)] == ["4", "6"]
+
+
+def test_rows_of_a_load_that_fails_are_not_held_back(sales, warehouse):
+    refused(held_back("sale_id|price|note\n4|4.00|x\0y\n5|5.00|a\n5|5.00|a")(date=day(2)), DataError)
+    assert held(warehouse) == []
+    is_yesterdays(warehouse)
+
+
+def test_a_source_of_which_every_row_is_held_back_is_not_called_empty(sales, warehouse):
+    message = refused(held_back("sale_id|price|note\n4|4.00|x\0y")(date=day(2)), DataError)
+    assert message.startswith("public.fact_sale: all 1 rows of the source were put aside and the table has 2; if that")
+    is_yesterdays(warehouse)
+
+
+def test_rows_held_back_that_were_altered(sales, warehouse, lake):
+    task = held_back(f"{TODAY}\n4|4.00|x\0y")(date=day(2))
+    night(task.requires())
+    manifest = task.requires().output().manifest()
+    part = task.requires().output().manifest().rejected[0].url.removeprefix(f"{lake.url}/")
+    lake.put(part, lake.get(part)[:-1])
+    assert refused(task, LakeError).startswith(f"public.fact_sale: {manifest.rejected[0].url}: ")
+    is_yesterdays(warehouse)
+
+
+def test_rows_that_were_read_and_are_nowhere(sales, warehouse, lake):
+    task = today()
+    night(task.requires())
+    key = "ExtractDrawn/date=2014-02-02/manifest.json"
+    manifest = json.loads(lake.get(key))
+    manifest["meta"]["findings"]["counted"] = 5
+    lake.put(key, json.dumps(manifest).encode())
+    assert refused(task, DataError) == (
+        "public.fact_sale: its source counted 5 rows, 2 were written and 0 put aside; nothing was published, "
+        "delete the manifest and extract again"
+    )
+    is_yesterdays(warehouse)
+
+
+def test_rows_that_become_more_on_their_way(nights, warehouse):
+    """A dimension in which somebody has doubled a member would be numbered twice."""
+    nights.table("public.dim_venue", VENUE)
+    rome = "venue_id|city\n30|Rome"
+    load("dim_venue", rome, key=("venue_id",), strategy="upsert")
+    warehouse.query("ALTER TABLE dim_venue DROP CONSTRAINT dim_venue_venue_id_key")
+    warehouse.query("INSERT INTO dim_venue VALUES (7, 30, 'Rome')")
+    task = loader("dim_venue", rome, key=("venue_id",), strategy="upsert")(date=day(2))
+    assert refused(task, DataError) == (
+        "public.dim_venue: 1 rows were written and 2 staged, because rows in the table share a key (venue_id); "
+        "delete those that should not be there, nothing was published"
+    )
+
+
 def test_a_record_that_fails_takes_the_rows_with_it(sales, warehouse):
     """One transaction: whatever of it cannot be written, nothing is."""
     warehouse.query("ALTER TABLE etl.receipts ADD CHECK (business_date < '2014-02-02')")

@@ -5,7 +5,7 @@ import json
 from etl import status
 from etl.run import run_id
 from etl.warehouse import connect
-from tests.pipeline import load
+from tests.pipeline import day, load, loader, night
 
 pytest_plugins = ["tests.nights"]
 
@@ -45,6 +45,25 @@ def test_lost_values_are_counted(nights):
     with connect("test") as db:
         (people,) = status.tables(db)
     assert people.lost == 1
+
+
+def test_rows_that_are_held_back_are_counted(nights, warehouse):
+    nights.table("public.people", "id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9)")
+    said = loader("people", FIRST.replace("ada", "a\0a"))
+    said.extractor.on_loss = {"name": "quarantine"}
+    night(said(date=day(1)))
+    with connect("test") as db:
+        (people,) = status.tables(db)
+    assert (people.rows, people.lost, people.held, people.as_json()["held"]) == (1, 1, 1, 1)
+
+
+def test_a_warehouse_of_an_earlier_version_holds_nothing_back(nights, warehouse):
+    nights.table("public.people", "id INTEGER NOT NULL PRIMARY KEY, name VARCHAR(9)")
+    load("people", FIRST)
+    warehouse.query("DROP TABLE etl.quarantine")
+    with connect("test") as db:
+        db.seen.clear()
+        assert [people.held for people in status.tables(db)] == [0]
 
 
 def test_an_older_night_that_is_caught_up_with_does_not_make_the_table_older(nights):

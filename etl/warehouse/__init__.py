@@ -1,21 +1,71 @@
 """The warehouse, of whichever engine `[warehouse] url` names. Only this package knows its driver."""
 
+import contextlib
 import functools
 import os
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
 from etl import config
-from etl.errors import ConfigError
+from etl.errors import ConfigError, WarehouseError
 from etl.warehouse.postgres import CommitUnknown, Part, Postgres
 
 __all__ = ["CommitUnknown", "Part", "Postgres", "connect", "shared"]
 
+# The session that the process's last piece of work has left, by process: a forked worker must not talk over its
+# parent's socket. A new session costs more than all that a small load asks of it.
+_idle: dict[int, Postgres] = {}
 
-def connect(application: str) -> Postgres:
-    """A connection of its own for one piece of work; `application` is what the server shows for it."""
+
+@contextlib.contextmanager
+def connect(application: str) -> Iterator[Postgres]:
+    """A session of its own for one piece of work; `application` is what the server shows for it.
+
+    It is kept for the next piece of this process's when the work has succeeded, and ends when it has not.
+    """
+    db = _taken(application) or Postgres(_settings(), application)
+    try:
+        yield db
+    except BaseException:
+        db.close()
+        raise
+    if not db.closed and _idle.setdefault(os.getpid(), db) is not db:
+        db.close()
+
+
+def shared() -> Postgres:
+    """One connection a process for the many small questions "is this done?".
+
+    A forked worker gets one of its own: two processes must not talk over one socket.
+    """
+    return _shared(_settings(), os.getpid())
+
+
+def _taken(application: str) -> Postgres | None:
+    db = _idle.pop(os.getpid(), None)
+    if db is None:
+        return None
+    try:
+        if db.settings == _settings():
+            db.begin_anew(application)
+            return db
+    except WarehouseError:
+        # The server was restarted since, or has ended what was idle.
+        pass
+    db.close()
+    return None
+
+
+@functools.lru_cache(maxsize=1)
+def _shared(settings: config.Warehouse, pid: int) -> Postgres:
+    return Postgres(settings, "etl completeness")
+
+
+def _settings() -> config.Warehouse:
+    """The section [warehouse]; ConfigError for a URL that cannot be read."""
     settings = config.warehouse()
     scheme, _, address = settings.url.partition("://")
     if scheme not in ("postgresql", "postgres") or not address:
@@ -30,17 +80,4 @@ def connect(application: str) -> Postgres:
             "[warehouse] url: cannot be read; write postgresql://user:password@host:port/database, "
             "and special characters of the password as %XX (%%XX in luigi.cfg)"
         ) from None
-    return Postgres(settings, application)
-
-
-def shared() -> Postgres:
-    """One connection a process for the many small questions "is this done?".
-
-    A forked worker gets one of its own: two processes must not talk over one socket.
-    """
-    return _shared(config.warehouse(), os.getpid())
-
-
-@functools.lru_cache(maxsize=1)
-def _shared(settings: config.Warehouse, pid: int) -> Postgres:
-    return connect("etl completeness")
+    return settings

@@ -1,6 +1,7 @@
-"""The pipeline's own tables (control.sql): markers, receipts, losses, files, what analysts see of them."""
+"""The pipeline's own tables (control.sql): markers, receipts, losses, rows held back, files, what analysts see."""
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -38,12 +39,11 @@ class Receipt:
 
 
 def prepare(db: Postgres) -> None:
-    """Create the control tables where they are not there yet; two first nights at once do it once."""
-    newest = "quarantine"
-    if db.exists("etl", newest):
+    """Create the control tables that are not there yet; two first nights at once do it once."""
+    if _is_prepared(db):
         return
     with db.locked("etl"):
-        if not db.exists("etl", newest):
+        if not _is_prepared(db):
             db.ensure_schema("etl", readable=True)
             with db.transaction():
                 db.execute(_TABLES.read_text(encoding="utf-8"))
@@ -57,9 +57,17 @@ def is_loaded(db: Postgres, key: str) -> bool:
 def loaded(db: Postgres, keys: Iterable[str]) -> set[str]:
     """Those of the keys whose work is in the warehouse; one query."""
     asked = tuple(keys)
-    if not asked or not db.exists("etl", "loads"):
+    if not asked or not has(db, "loads"):
         return set()
     return {key for (key,) in db.query("SELECT task_key FROM etl.loads WHERE task_key IN %s", (asked,))}
+
+
+def has(db: Postgres, table: str) -> bool:
+    """Whether a control table is there: not before the first load, nor one that a later version has added."""
+    name = f"etl.{table}"
+    if name not in db.seen and db.exists("etl", table):
+        db.seen.add(name)
+    return name in db.seen
 
 
 def loads_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
@@ -78,24 +86,31 @@ def record(
     Belongs into the transaction that publishes the rows.
     """
     who = (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id)
-    db.execute("INSERT INTO etl.loads VALUES (%s, %s, %s, %s, statement_timestamp())", who)
     values = vars(receipt) | {"inputs": json.dumps(receipt.inputs)}
-    db.execute(
-        f"INSERT INTO etl.receipts ({', '.join(values)}, loaded_at) "
-        f"VALUES ({', '.join(['%s'] * len(values))}, statement_timestamp())",
-        tuple(values.values()),
-    )
+    statements: list[tuple[str, Sequence[Any]]] = [
+        ("INSERT INTO etl.loads VALUES (%s, %s, %s, %s, statement_timestamp())", who),
+        (
+            f"INSERT INTO etl.receipts ({', '.join(values)}, loaded_at) "
+            f"VALUES ({', '.join(['%s'] * len(values))}, statement_timestamp())",
+            tuple(values.values()),
+        ),
+    ]
     for loss in losses:
-        db.execute(
-            "INSERT INTO etl.losses VALUES (%s, %s, %s, %s, %s, %s, %s, %s, statement_timestamp())",
-            (*who, loss["column"], loss["reason"], loss["count"], json.dumps(loss["samples"])),
+        statements.append(
+            (
+                "INSERT INTO etl.losses VALUES (%s, %s, %s, %s, %s, %s, %s, %s, statement_timestamp())",
+                (*who, loss["column"], loss["reason"], loss["count"], json.dumps(loss["samples"])),
+            )
         )
     for file in files:
-        db.execute("DELETE FROM etl.files WHERE task = %s AND file_key = %s", (reader, file["key"]))
-        db.execute(
-            "INSERT INTO etl.files VALUES (%s, %s, %s, %s, %s, %s, statement_timestamp())",
-            (reader, file["key"], file["etag"], file["size"], file["rows"], receipt.run_id),
-        )
+        statements += [
+            ("DELETE FROM etl.files WHERE task = %s AND file_key = %s", (reader, file["key"])),
+            (
+                "INSERT INTO etl.files VALUES (%s, %s, %s, %s, %s, %s, statement_timestamp())",
+                (reader, file["key"], file["etag"], file["size"], file["rows"], receipt.run_id),
+            ),
+        ]
+    db.execute_all(statements)
 
 
 def hold(db: Postgres, receipt: Receipt, landed: str, whole: bool) -> None:
@@ -104,38 +119,56 @@ def hold(db: Postgres, receipt: Receipt, landed: str, whole: bool) -> None:
     `landed` has the columns of a manifest's rejected parts. Belongs into the transaction that publishes the others.
     """
     of, value = ("target", receipt.target) if whole else ("task_key", receipt.task_key)
-    db.execute(f"DELETE FROM etl.quarantine WHERE {of} = %s", (value,))
+    statements: list[tuple[str, Sequence[Any]]] = [(f"DELETE FROM etl.quarantine WHERE {of} = %s", (value,))]
     if receipt.rows_rejected:
-        db.execute(
-            "INSERT INTO etl.quarantine SELECT %s, %s, CAST(%s AS DATE), %s, source_key, column_name, reason, "
-            f"source_row, statement_timestamp() FROM {landed}",
-            (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id),
+        statements.append(
+            (
+                "INSERT INTO etl.quarantine SELECT %s, %s, CAST(%s AS DATE), %s, source_key, column_name, reason, "
+                f"source_row, statement_timestamp() FROM {landed}",
+                (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id),
+            )
         )
+    db.execute_all(statements)
 
 
 def files(db: Postgres, reader: str) -> set[tuple[str, str, int]]:
     """(key, etag, size) of each file of an extractor that was loaded, as it was when it was loaded last."""
-    if not db.exists("etl", "files"):
+    if not has(db, "files"):
         return set()
     return set(db.query("SELECT file_key, etag, size FROM etl.files WHERE task = %s", (reader,)))  # type: ignore[arg-type]
 
 
 def publish_day(db: Postgres, target: str, business_date: date | None, rows: int) -> None:
     """Tell analysts which day the table is at. Loading an older day again does not make it older."""
-    before = db.query("SELECT business_date FROM etl.data_as_of WHERE table_name = %s", (target,))
-    days = [day for day in (business_date, *(day for (day,) in before)) if day]
-    db.execute("DELETE FROM etl.data_as_of WHERE table_name = %s", (target,))
-    db.execute(
-        "INSERT INTO etl.data_as_of VALUES (%s, %s, statement_timestamp(), %s)", (target, max(days, default=None), rows)
+    db.execute_all(
+        [
+            (
+                "UPDATE etl.data_as_of SET business_date = GREATEST(business_date, CAST(%s AS DATE)), "
+                "loaded_at = statement_timestamp(), rows = %s WHERE table_name = %s",
+                (business_date, rows, target),
+            ),
+            (
+                "INSERT INTO etl.data_as_of SELECT %s, CAST(%s AS DATE), statement_timestamp(), %s "
+                "WHERE NOT EXISTS (SELECT 1 FROM etl.data_as_of WHERE table_name = %s)",
+                (target, business_date, rows, target),
+            ),
+        ]
     )
 
 
 def expect(db: Postgres, manifest: str, keys: Iterable[str]) -> None:
     """Note which loads require an extract, so that it is kept until the last of them has committed."""
-    for key in sorted(set(keys)):
-        # An extract that was swept may have been written again since.
-        db.execute("DELETE FROM etl.extracts WHERE manifest = %s AND task_key = %s", (manifest, key))
-        db.execute("INSERT INTO etl.extracts VALUES (%s, %s, NULL)", (manifest, key))
+    db.execute_all(
+        [
+            statement
+            for key in sorted(set(keys))
+            for statement in (
+                # An extract that was swept may have been written again since.
+                ("DELETE FROM etl.extracts WHERE manifest = %s AND task_key = %s", (manifest, key)),
+                ("INSERT INTO etl.extracts VALUES (%s, %s, NULL)", (manifest, key)),
+            )
+        ]
+    )
 
 
 def sweepable(db: Postgres, keep_days: int) -> list[str]:
@@ -153,3 +186,12 @@ def sweepable(db: Postgres, keep_days: int) -> list[str]:
 
 def swept(db: Postgres, manifest: str) -> None:
     db.execute("UPDATE etl.extracts SET swept_at = statement_timestamp() WHERE manifest = %s", (manifest,))
+
+
+def _is_prepared(db: Postgres) -> bool:
+    if "control tables" not in db.seen:
+        wanted = set(re.findall(r"CREATE TABLE IF NOT EXISTS etl\.(\w+)", _TABLES.read_text(encoding="utf-8")))
+        there = {name for (name,) in db.query("SELECT tablename FROM pg_tables WHERE schemaname = 'etl'")}
+        if wanted <= there:
+            db.seen.add("control tables")
+    return "control tables" in db.seen

@@ -1,12 +1,13 @@
 """Postgres: connections, locks, COPY, stages; everything that only this engine has."""
 
 import contextlib
+import functools
 import queue
 import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -36,14 +37,30 @@ class Part(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class Table:
+    """A table as the server has it: columns with their types, in its order, and its size in bytes with indexes.
+
+    `required` columns are never NULL; each set of `unique` columns is kept unique by the server itself.
+    """
+
+    columns: dict[str, str]
+    required: frozenset[str]
+    key: tuple[str, ...]
+    unique: frozenset[frozenset[str]]
+    size: int
+
+
 class Postgres:
     """One connection in autocommit mode, with transactions where they are asked for.
 
-    Every failure is a WarehouseError or DataError that says what the server said, without values.
+    Every failure is a WarehouseError or DataError that says what the server said, without values. `seen` is for
+    what this session has found to be there and nobody takes away again.
     """
 
     def __init__(self, settings: config.Warehouse, application: str):
-        self._settings, self._application = settings, application
+        self.settings, self._application = settings, application
+        self.seen: set[str] = set()
         self._connection = self._connect()
 
     def __enter__(self) -> "Postgres":
@@ -74,6 +91,16 @@ class Postgres:
         with self._explained(sql), self._connection.cursor() as cursor:
             cursor.execute(sql, values)
             return cursor.rowcount
+
+    def execute_all(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+        """Statements and their values, sent in one message: a small load is mostly waiting for answers."""
+        if statements:
+            self.execute(";\n".join(sql for sql, _ in statements), [value for _, said in statements for value in said])
+
+    def begin_anew(self, application: str) -> None:
+        """Make the session as good as a new one: another name, and no lock or temporary table of what it did before."""
+        self._application = application
+        self.execute("SET application_name = %s; SELECT pg_advisory_unlock_all(); DISCARD TEMP", (application[:63],))
 
     def columns_of(self, sql: str) -> list[tuple[str, str]]:
         """Name and type of what a SELECT yields, without running it."""
@@ -123,14 +150,17 @@ class Postgres:
             )
             who = "{} from {}, since {:%F %T}".format(*holder[0]) if holder else "another load"
             raise Locked(
-                f"{target}: waited {self._settings.lock_timeout} s for {who}; wait until it is done, then run again"
+                f"{target}: waited {self.settings.lock_timeout} s for {who}; wait until it is done, then run again"
             ) from None
         try:
             yield
         finally:
             if not self.closed:
-                with contextlib.suppress(WarehouseError):
+                try:
                     self.execute(f"SELECT pg_advisory_unlock({number})", (target,))
+                except WarehouseError:
+                    # With its session the lock ends too.
+                    self.close()
 
     def copy(
         self,
@@ -142,7 +172,8 @@ class Postgres:
     ) -> int:
         """COPY the named parts into a table over `[warehouse] copies` connections; the server's count of rows.
 
-        `copied` hears the rows of each part. The first failure stops the others and is raised.
+        This connection is one of them, so that what is in one part needs no other. `copied` hears the rows of each
+        part. The first failure stops the others and is raised.
         """
         statement = (
             f"COPY {table} ({', '.join(map(quote, columns))}) FROM STDIN "
@@ -168,15 +199,16 @@ class Postgres:
                 counts.append(rows)
                 copied(rows)
 
-        connections = [self._connect() for _ in range(min(max(self._settings.copies, 1), len(parts)))]
-        threads = [threading.Thread(target=work, args=(connection,), daemon=True) for connection in connections]
+        others = [self._connect() for _ in range(min(self.settings.copies, len(parts)) - 1)]
+        threads = [threading.Thread(target=work, args=(connection,), daemon=True) for connection in others]
         try:
             for thread in threads:
                 thread.start()
+            work(self._connection)
             for thread in threads:
                 thread.join()
         finally:
-            for connection in connections:
+            for connection in others:
                 connection.close()
         if failures:
             raise failures[0]
@@ -191,37 +223,52 @@ class Postgres:
             )
         )
 
-    def columns(self, schema: str, table: str) -> dict[str, str]:
-        """Name -> type, in the table's order."""
-        return dict(
-            self.query(
-                "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute "
-                "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
-                (f"{quote(schema)}.{quote(table)}",),
-            )
+    def table(self, schema: str, table: str) -> Table | None:
+        """What the server knows of a table, in one question; None where there is none."""
+        found = self.query(
+            """SELECT pg_total_relation_size(c.oid),
+                      (SELECT json_agg(json_build_array(attname, format_type(atttypid, atttypmod), attnotnull)
+                                       ORDER BY attnum)
+                       FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped),
+                      (SELECT json_agg(json_build_array(i.indisprimary, ARRAY(
+                                  SELECT a.attname FROM unnest(i.indkey) WITH ORDINALITY k(attnum, place)
+                                  JOIN pg_attribute a USING (attnum)
+                                  WHERE a.attrelid = c.oid AND k.place <= i.indnkeyatts ORDER BY k.place)))
+                       FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+                         AND i.indpred IS NULL AND i.indexprs IS NULL)
+               FROM pg_class c WHERE c.oid = to_regclass(%s)""",
+            (f"{quote(schema)}.{quote(table)}",),
+        )
+        if not found:
+            return None
+        ((size, columns, keys),) = found
+        return Table(
+            columns={name: kind for name, kind, _ in columns or ()},
+            required=frozenset(name for name, _, required in columns or () if required),
+            key=next((tuple(names) for primary, names in keys or () if primary), ()),
+            unique=frozenset(frozenset(names) for _, names in keys or ()),
+            size=size,
         )
 
-    def primary_key(self, schema: str, table: str) -> tuple[str, ...]:
-        return tuple(
-            name
-            for (name,) in self.query(
-                "SELECT a.attname FROM pg_constraint c, unnest(c.conkey) WITH ORDINALITY k(attnum, place) "
-                "JOIN pg_attribute a USING (attnum) WHERE c.conrelid = to_regclass(%s) AND c.contype = 'p' "
-                "AND a.attrelid = c.conrelid ORDER BY k.place",
-                (f"{quote(schema)}.{quote(table)}",),
-            )
-        )
+    def columns(self, schema: str, table: str) -> dict[str, str]:
+        """Name -> type, in the table's order; nothing for a table that is not there."""
+        found = self.table(schema, table)
+        return found.columns if found else {}
 
     def ensure_schema(self, schema: str, readable: bool) -> None:
         """Create a schema that is not there; `readable` ones are opened to the reader's role.
 
         Under a lock: of two loads that create it or grant at the same time, one would fail.
         """
-        with self.locked(f"schema {schema}"):
-            if not self.query("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)):
-                self.execute(f"CREATE SCHEMA {quote(schema)}")
-            if readable:
-                self._grant(f"USAGE ON SCHEMA {quote(schema)}", "has_schema_privilege(%s, %s, 'USAGE')", schema)
+        if f"schema {schema}" in self.seen:
+            return
+        if not self._has_schema(schema, readable):
+            with self.locked(f"schema {schema}"):
+                if not self.query("SELECT 1 FROM pg_namespace WHERE nspname = %s", (schema,)):
+                    self.execute(f"CREATE SCHEMA {quote(schema)}")
+                if readable:
+                    self._grant(f"USAGE ON SCHEMA {quote(schema)}", "has_schema_privilege(%s, %s, 'USAGE')", schema)
+        self.seen.add(f"schema {schema}")
 
     def allow_reading(self, schema: str, table: str) -> None:
         name = f"{quote(schema)}.{quote(table)}"
@@ -230,6 +277,10 @@ class Postgres:
     def like(self, stage: str, schema: str, table: str) -> None:
         """An empty stage with the target's columns and defaults, unlogged: a crash may lose it."""
         self.execute(f"CREATE UNLOGGED TABLE {stage} (LIKE {quote(schema)}.{quote(table)} INCLUDING DEFAULTS)")
+
+    def set_aside(self, name: str, select: str) -> int:
+        """A table like a stage, of what a SELECT yields; the number of its rows."""
+        return self.execute(f"CREATE UNLOGGED TABLE {name} AS\n{select}")
 
     def land(self, stage: str, columns: dict[str, str]) -> None:
         listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
@@ -276,22 +327,30 @@ class Postgres:
     def analyze(self, schema: str, table: str) -> None:
         self.execute(f"ANALYZE {quote(schema)}.{quote(table)}")
 
-    def size(self, schema: str, table: str) -> int:
-        """In bytes, indexes included; 0 for a table that is not there."""
-        name = f"{quote(schema)}.{quote(table)}"
-        return self.query("SELECT coalesce(pg_total_relation_size(to_regclass(%s)), 0)", (name,))[0][0]
-
     def free_disk(self) -> int | None:
         """Free bytes below the server's data directory; None where it is not ours to see: another machine."""
         try:
-            (folder,) = self.query("SELECT setting FROM pg_settings WHERE name = 'data_directory'")[0]
-            here = self.query("SELECT inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8'")[0][0]
-            return shutil.disk_usage(Path(folder)).free if here else None
-        except (IndexError, OSError):
+            return shutil.disk_usage(self._data_directory).free if self._data_directory else None
+        except OSError:
             return None
 
+    @functools.cached_property
+    def _data_directory(self) -> str | None:
+        local = "(inet_server_addr() IS NULL OR inet_server_addr() <<= '127.0.0.0/8')"
+        found = self.query(f"SELECT setting FROM pg_settings WHERE name = 'data_directory' AND {local}")
+        return found[0][0] if found else None
+
+    def _has_schema(self, schema: str, readable: bool) -> bool:
+        opened = "EXISTS (SELECT 1 FROM pg_roles r WHERE rolname = %s AND has_schema_privilege(r.oid, n.oid, 'USAGE'))"
+        return bool(
+            self.query(
+                f"SELECT 1 FROM pg_namespace n WHERE nspname = %s AND (NOT %s OR {opened})",
+                (schema, readable, self.settings.reader),
+            )
+        )
+
     def _connect(self) -> Any:
-        settings = self._settings
+        settings = self.settings
         options = {
             "lock_timeout": f"{settings.lock_timeout}s",
             "statement_timeout": f"{settings.statement_timeout}s",
@@ -343,7 +402,7 @@ class Postgres:
             part.close()
 
     def _grant(self, what: str, held: str, name: str) -> None:
-        reader = self._settings.reader
+        reader = self.settings.reader
         if not self.query("SELECT 1 FROM pg_roles WHERE rolname = %s", (reader,)):
             raise WarehouseError(
                 f"{self._where()}: there is no role {reader}; create it, or name the analysts' role in "
@@ -370,11 +429,11 @@ class Postgres:
             case psycopg2.errors.LockNotAvailable():
                 return Locked(f"{self._where()}: {said}")
             case psycopg2.errors.InsufficientPrivilege():
-                return WarehouseError(f"{self._where()}: {said}; grant it to {urlsplit(self._settings.url).username}")
+                return WarehouseError(f"{self._where()}: {said}; grant it to {urlsplit(self.settings.url).username}")
             case psycopg2.errors.DiskFull():
                 return WarehouseError(f"{self._where()}: the disk is full ({said}); free some space, then run again")
             case psycopg2.errors.QueryCanceled():
-                limit = self._settings.statement_timeout
+                limit = self.settings.statement_timeout
                 return WarehouseError(f"{self._where()}: {said}; [warehouse] statement_timeout is {limit} s")
             case psycopg2.OperationalError() | psycopg2.InterfaceError() if (error.pgcode or "57P").startswith("57P"):
                 return WarehouseError(f"{self._where()}: connection lost ({said}); run again when it answers")
@@ -386,7 +445,7 @@ class Postgres:
         return WarehouseError(f"{said}, near: {near[:60]}")
 
     def _where(self) -> str:
-        parts = urlsplit(self._settings.url)
+        parts = urlsplit(self.settings.url)
         return f"warehouse {parts.hostname}:{parts.port or 5432}{parts.path}"
 
 

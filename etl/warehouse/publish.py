@@ -4,6 +4,7 @@ Nothing that exists is dropped, renamed or truncated. Rows that are the same sta
 deleted and inserted, in set-based SQL that both engines know. Readers keep their snapshot and wait for nothing.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from datetime import date
 
@@ -14,6 +15,8 @@ from etl.warehouse.stage import Counts, Stage
 
 STRATEGIES = ("replace", "upsert", "partition")
 
+_ALL = "1 = 1"
+
 
 def publish(db: Postgres, stage: Stage, strategy: str, key: Sequence[str], day: date | None) -> Counts:
     """Publish by `strategy`; DataError when the counts do not add up.
@@ -22,70 +25,99 @@ def publish(db: Postgres, stage: Stage, strategy: str, key: Sequence[str], day: 
     others stay. partition: `key` names the partition's column, and each partition in the stage is replaced whole;
     where that is date_key, the task's own day is too, for a day may have become empty.
     """
-    target = stage.target
     if stage.first:
-        rows = stage.rows()
         db.become(stage.table, stage.definition.schema, stage.definition.table, stage.definition.hints)
         if stage.definition.schema != "raw":
             db.allow_reading(stage.definition.schema, stage.definition.table)
-        return Counts(inserted=rows, after=rows)
-    before = _count(db, target)
+        return Counts(inserted=stage.rows, after=stage.rows)
+    if strategy == "replace":
+        counts = _by_key(db, stage, key, _ALL) if key else _whole(db, stage)
+        return _equal_to_the_stage(db, stage, counts, key)
+    before = _count(db, stage.target)
     if strategy == "upsert":
-        counts = _by_key(db, target, stage, key, scope=None)
-    elif strategy == "partition":
-        scope = _partition(stage, key, day)
-        counts = _by_key(db, target, stage, stage.key, scope) if stage.key else _anew(db, target, stage, scope)
+        counts = _by_key(db, stage, key, scope="")
     else:
-        counts = _by_key(db, target, stage, key, "1 = 1") if key else _whole(db, target, stage)
-    after = _count(db, target)
-    if after != before + counts.inserted - counts.deleted:
+        scope = _partition(stage, key, day)
+        counts = _by_key(db, stage, stage.key, scope) if stage.key else _anew(db, stage, scope)
+    after, expected = _count(db, stage.target), before + counts.inserted - counts.deleted
+    if after != expected:
         raise DataError(
             f"{stage.definition.name}: {before} rows + {counts.inserted} inserted - {counts.deleted} deleted should "
-            f"be {before + counts.inserted - counts.deleted}, and are {after}; nothing was published"
+            f"be {expected}, and are {after}; nothing was published"
         )
-    if strategy == "replace" and after != (staged := stage.rows()):
+    return dataclasses.replace(counts, after=after)
+
+
+def _equal_to_the_stage(db: Postgres, stage: Stage, counts: Counts, key: Sequence[str]) -> Counts:
+    """As many rows as were staged, each of which is there: what was there before needs no count of its own."""
+    after = _count(db, stage.target)
+    if after != stage.rows:
+        shared = f"rows in it share a key ({', '.join(key)}), or " if key else ""
         raise DataError(
-            f"{stage.definition.name}: would have {after} rows where {staged} were staged, because rows in it share "
-            f"a key ({', '.join(key)}); delete those that should not be there, nothing was published"
+            f"{stage.definition.name}: would have {after} rows where {stage.rows} were staged, because {shared}"
+            f"something else writes to it; delete those that should not be there, nothing was published"
         )
-    return Counts(counts.inserted, counts.updated, counts.deleted, after)
+    return dataclasses.replace(counts, after=after)
 
 
-def _by_key(db: Postgres, target: str, stage: Stage, key: Sequence[str], scope: str | None) -> Counts:
-    """Rows of the target within `scope` (None: those with a key in the stage) become equal to the stage's."""
-    same_key = " AND ".join(f"t.{quote(name)} = s.{quote(name)}" for name in key)
-    others = [name for name in stage.columns if name not in key]
-    equal = " AND ".join(_equal(name) for name in others) or "1 = 1"
-    changed = db.execute(f"DELETE FROM {target} t USING {stage.name} s WHERE {same_key} AND NOT ({equal})")
-    gone = 0
-    if scope is not None:
-        gone = db.execute(
-            f"DELETE FROM {target} t WHERE {scope} AND NOT EXISTS (SELECT 1 FROM {stage.name} s WHERE {same_key})"
+def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str) -> Counts:
+    """Rows of the target within `scope` ('': those with a key in the stage) become equal to the stage's.
+
+    The two are compared once, and the keys that differ are set aside: a table of millions in which few rows differ
+    costs one join of all rows, and not one for each statement.
+    """
+    target = stage.target
+    listed = ", ".join(f"COALESCE(s.{quote(name)}, t.{quote(name)}) AS {quote(name)}" for name in key)
+    # No key has a column of such a name.
+    was, stays = '"was there"', '"is to be there"'
+    select = f"SELECT {listed}, t.{quote(key[0])} IS NOT NULL AS {was}, s.{quote(key[0])} IS NOT NULL AS {stays}"
+    same = _same_key("t", "s", key)
+    equal = " AND ".join(_equal(name, stage) for name in stage.columns if name not in key) or "1 = 1"
+    join = "FULL" if scope == _ALL else "LEFT"
+    compared = (
+        f"{select} FROM {stage.name} s {join} JOIN {target} t ON {same} "
+        f"WHERE t.{quote(key[0])} IS NULL OR s.{quote(key[0])} IS NULL OR NOT ({equal})"
+    )
+    if scope not in ("", _ALL):
+        compared += (
+            f"\nUNION ALL {select} FROM {target} t LEFT JOIN {stage.name} s ON {same} "
+            f"WHERE {scope} AND s.{quote(key[0])} IS NULL"
         )
+    keyless = _without_key(db, stage, key) if scope == _ALL else 0
+    if not db.set_aside(stage.changes, compared):
+        return Counts(deleted=keyless)
+    changed = db.query(f"SELECT count(*) FROM {stage.changes} WHERE {was} AND {stays}")[0][0]
+    gone = db.execute(f"DELETE FROM {target} t USING {stage.changes} c WHERE {_same_key('t', 'c', key)}")
     columns = ", ".join(map(quote, stage.columns))
     added = db.execute(
         f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage.name} s "
-        f"WHERE NOT EXISTS (SELECT 1 FROM {target} t WHERE {same_key})"
+        f"WHERE EXISTS (SELECT 1 FROM {stage.changes} c WHERE {_same_key('s', 'c', key)})"
     )
-    return Counts(inserted=added - changed, updated=changed, deleted=gone)
+    return Counts(inserted=added - changed, updated=changed, deleted=gone - changed + keyless)
 
 
-def _anew(db: Postgres, target: str, stage: Stage, scope: str) -> Counts:
+def _without_key(db: Postgres, stage: Stage, key: Sequence[str]) -> int:
+    """Delete the rows that somebody put into the target without a key, which no comparison by key would meet."""
+    nulls = " OR ".join(f"{quote(name)} IS NULL" for name in key if name not in stage.required)
+    return db.execute(f"DELETE FROM {stage.target} WHERE {nulls}") if nulls else 0
+
+
+def _anew(db: Postgres, stage: Stage, scope: str) -> Counts:
     """The rows within `scope` are deleted and the stage's inserted: what is left where no key tells rows apart."""
-    gone = db.execute(f"DELETE FROM {target} t WHERE {scope}")
+    gone = db.execute(f"DELETE FROM {stage.target} t WHERE {scope}")
     columns = ", ".join(map(quote, stage.columns))
-    added = db.execute(f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage.name}")
+    added = db.execute(f"INSERT INTO {stage.target} ({columns}) SELECT {columns} FROM {stage.name}")
     return Counts(inserted=added, deleted=gone)
 
 
-def _whole(db: Postgres, target: str, stage: Stage) -> Counts:
+def _whole(db: Postgres, stage: Stage) -> Counts:
     """A table without a key is compared as a bag of rows, and written anew when it differs."""
     columns = ", ".join(map(quote, stage.columns))
     bag = f"SELECT {columns}, count(*) FROM {{}} GROUP BY {columns}"
-    here, there = bag.format(target), bag.format(stage.name)
+    here, there = bag.format(stage.target), bag.format(stage.name)
     for one, other in ((here, there), (there, here)):
         if db.query(f"SELECT 1 FROM ({one} EXCEPT {other}) d LIMIT 1"):
-            return _anew(db, target, stage, "1 = 1")
+            return _anew(db, stage, _ALL)
     return Counts()
 
 
@@ -94,9 +126,15 @@ def _partition(stage: Stage, key: Sequence[str], day: date | None) -> str:
     return f"({scope} OR t.{quote(key[0])} = {day:%Y%m%d})" if day and key[0] == "date_key" else scope
 
 
-def _equal(name: str) -> str:
+def _same_key(one: str, other: str, key: Sequence[str]) -> str:
+    return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in key)
+
+
+def _equal(name: str, stage: Stage) -> str:
     """Equal, or both NULL; never itself NULL, so that it may stand behind NOT."""
     column = quote(name)
+    if name in stage.required:
+        return f"t.{column} = s.{column}"
     return f"COALESCE(t.{column} = s.{column}, t.{column} IS NULL AND s.{column} IS NULL)"
 
 

@@ -32,39 +32,50 @@ class Counts:
 class Stage:
     """The rows that are about to become `definition`'s table.
 
-    `landing` and `held` are tables beside it: for rows that are to be shaped, and for those that are not to be loaded.
-    `first` says that the target does not exist yet: the stage is then built to become it. `surrogate` is the
-    key column that we number ourselves, where the rows come without it.
+    `landing` and `held` are tables beside it: for rows that are to be shaped, and for those that are not to be loaded;
+    `changes` is for the keys of rows that differ. `there` is the target as it is; `first` says that it does not exist
+    yet: the stage is then built to become it. `surrogate` is the key column that we number ourselves, where the rows
+    come without it. `rows` are those that were staged, the unknown member with them.
     """
 
     def __init__(self, db: Postgres, definition: Definition, run: str):
         self._db, self.definition = db, definition
         self.table = f"{_family(definition.name)}{definition.table[:36]}_{run[-8:]}"
         self.name = f"stage.{quote(self.table)}"
-        self.landing = f"stage.{quote(self.table + '_in')}"
-        self.held = f"stage.{quote(self.table + '_held')}"
-        self.first = not db.exists(definition.schema, definition.table)
-        self.surrogate: str | None = None
+        self.landing = self._beside("in")
+        self.held = self._beside("held")
+        self.changes = self._beside("diff")
         self.target = f"{quote(definition.schema)}.{quote(definition.table)}"
+        self.there = db.table(definition.schema, definition.table)
+        self.first = self.there is None
+        self.surrogate: str | None = None
+        self.rows = 0
+        self._trusted: list[tuple[str, ...]] = []
 
     def __enter__(self) -> "Stage":
         self._db.ensure_schema("stage", readable=False)
         self._db.ensure_schema(self.definition.schema, readable=self.definition.schema != "raw")
         drop_stages(self._db, self.definition.name)
-        if self.first:
+        if self.there is None:
             self._db.execute(self.definition.create("stage", self.table))
-            self.key = self._db.primary_key("stage", self.table)
+            made = self._db.table("stage", self.table)
+            assert made is not None
             self._db.without_key("stage", self.table)
         else:
+            made = self.there
             self._db.like(self.name, self.definition.schema, self.definition.table)
-            self.key = self._db.primary_key(self.definition.schema, self.definition.table)
-        self.columns = self._db.columns("stage", self.table)
+        self.key, self.columns, self.required = made.key, made.columns, made.required
         return self
 
-    def __exit__(self, *_: object) -> None:
-        # The rows are published or not: a stage that cannot be dropped now is dropped by the next load.
-        with contextlib.suppress(WarehouseError):
-            drop_stages(self._db, self.definition.name)
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind:
+            # Nothing is published: a stage that cannot be dropped now is dropped by the next load.
+            with contextlib.suppress(WarehouseError):
+                drop_stages(self._db, self.definition.name)
+
+    def drop(self) -> None:
+        """Belongs into the transaction that publishes: should the process die after it, nobody would load again."""
+        self._db.execute(f"DROP TABLE IF EXISTS {self.name}, {self.landing}, {self.held}, {self.changes}")
 
     @property
     def is_dimension(self) -> bool:
@@ -90,6 +101,10 @@ class Stage:
         New rows are numbered in the order of their natural key, so the same nights give the same numbers.
         Returns the number of rows.
         """
+        self.rows = self._insert(select, offered, key)
+        return self.rows
+
+    def _insert(self, select: str, offered: Sequence[str], key: Sequence[str]) -> int:
         columns = ", ".join(map(quote, offered))
         if self.surrogate is None:
             return self._db.execute(f"INSERT INTO {self.name} ({columns}) SELECT {columns} FROM (\n{select}\n) q")
@@ -114,19 +129,26 @@ class Stage:
         """A dimension's row -1, which facts point at for want of a better one: the table's own defaults."""
         if self.is_dimension and self.key:
             try:
-                self._db.execute(f"INSERT INTO {self.name} ({quote(self.key[0])}) VALUES ({UNKNOWN})")
+                self.rows += self._db.execute(f"INSERT INTO {self.name} ({quote(self.key[0])}) VALUES ({UNKNOWN})")
             except DataError as error:
                 raise DataError(
                     f"{self.definition.name}: cannot hold the unknown member ({UNKNOWN}): {error}; "
                     f"give the column a DEFAULT"
                 ) from None
 
-    def audit(self, keys: Sequence[Sequence[str]], filled: Sequence[str] = ()) -> None:
-        """Raise DataError unless keys are unique, they and the `filled` not null, and foreign keys resolve."""
+    def audit(self, keys: Sequence[Sequence[str]], filled: Sequence[str] = (), whole: bool = False) -> None:
+        """Raise DataError unless keys are unique, they and the `filled` not null, and foreign keys resolve.
+
+        Where the `whole` table is to equal the stage, a key that the table keeps unique by itself is not proved here:
+        as many rows there as were staged are the proof, and `refuse_duplicates` says what was wrong when it fails.
+        """
         self._audit_filled(filled)
         for key in dict.fromkeys(tuple(key) for key in keys if key):
             self._audit_filled(key)
-            self._audit_unique(key)
+            if whole and self.there and frozenset(key) in self.there.unique:
+                self._trusted.append(key)
+            elif not self._is_unique(key):
+                self._refuse_duplicates(key)
         for foreign in self.definition.foreign_keys:
             there = f"{quote(foreign.schema)}.{quote(foreign.table)}"
             orphans = self._db.query(
@@ -141,8 +163,10 @@ class Stage:
                     f"{foreign.schema}.{foreign.table}: {shown}; point them at the unknown member ({UNKNOWN})"
                 )
 
-    def rows(self) -> int:
-        return self._db.query(f"SELECT count(*) FROM {self.name}")[0][0]
+    def refuse_duplicates(self) -> None:
+        """Raise DataError where it was a key, left to the table itself, that kept the stage from being published."""
+        for key in self._trusted:
+            self._refuse_duplicates(key)
 
     def rows_of_the_target(self) -> int:
         """How many the table has now, the unknown member apart."""
@@ -159,24 +183,27 @@ class Stage:
                 f"{self.definition.name}: has no column {', '.join(strange)}, which the load's `key` names; "
                 f"its columns are {', '.join(self.columns)}"
             )
-        nulls = " OR ".join(f"{quote(name)} IS NULL" for name in key)
-        if key and (count := self._db.query(f"SELECT count(*) FROM {self.name} WHERE {nulls}")[0][0]):
+        nulls = " OR ".join(f"{quote(name)} IS NULL" for name in key if name not in self.required)
+        if nulls and (count := self._db.query(f"SELECT count(*) FROM {self.name} WHERE {nulls}")[0][0]):
             raise DataError(f"{self.definition.name}: {count} rows have no {', '.join(key)}, which is the key")
 
-    def _audit_unique(self, key: Sequence[str]) -> None:
-        unique = (
-            self._db.add_key(self.name, key, primary=tuple(key) == self.key)
-            if self.first
-            else self._db.unique(self.name, key)
+    def _is_unique(self, key: Sequence[str]) -> bool:
+        if self.first:
+            return self._db.add_key(self.name, key, primary=tuple(key) == self.key)
+        return self._db.unique(self.name, key)
+
+    def _refuse_duplicates(self, key: Sequence[str]) -> None:
+        listed = ", ".join(map(quote, key))
+        twice = self._db.query(
+            f"SELECT {listed}, count(*) FROM {self.name} GROUP BY {listed} HAVING count(*) > 1 ORDER BY {listed} "
+            f"LIMIT {_SHOWN}"
         )
-        if not unique:
-            listed = ", ".join(map(quote, key))
-            twice = self._db.query(
-                f"SELECT {listed}, count(*) FROM {self.name} GROUP BY {listed} HAVING count(*) > 1 ORDER BY {listed} "
-                f"LIMIT {_SHOWN}"
-            )
+        if twice:
             shown = "; ".join(f"{_tuple(row[:-1])} {row[-1]} times" for row in twice)
             raise DataError(f"{self.definition.name}: the key ({', '.join(key)}) is not unique: {shown}")
+
+    def _beside(self, suffix: str) -> str:
+        return f"stage.{quote(f'{self.table}_{suffix}')}"
 
 
 def drop_stages(db: Postgres, target: str) -> None:

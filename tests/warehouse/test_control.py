@@ -48,6 +48,17 @@ def test_many_first_nights_at_once_prepare_once(warehouse, sql):
     assert warehouse.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'etl'") == [(7,)]
 
 
+def test_a_table_that_a_later_version_adds_comes_to_a_warehouse_that_has_the_others(db, warehouse):
+    control.record(db, receipt(), [], [])
+    warehouse.query("DROP TABLE etl.quarantine")
+    with connections.connect("later") as later:
+        assert control.is_loaded(later, "LoadA {}")
+        later.seen.clear()
+        control.prepare(later)
+        assert control.is_loaded(later, "LoadA {}")
+    assert warehouse.query("SELECT count(*) FROM etl.quarantine") == [(0,)]
+
+
 def test_a_marker_is_there_when_it_was_recorded(db):
     assert not control.is_loaded(db, "LoadA {}")
     control.record(db, receipt(), [], [])
@@ -67,6 +78,28 @@ def test_an_empty_warehouse_has_no_marker(warehouse, sql):
         assert control.loaded(db, ["LoadA {}"]) == set()
 
 
+@pytest.mark.parametrize(
+    ("whole", "left"), [(True, ["LoadB {}", "LoadC {}"]), (False, ["LoadA {}", "LoadB {}", "LoadC {}"])]
+)
+def test_what_is_held_back_replaces_what_was(db, warehouse, whole, left):
+    """Of a whole table that is all that was held back of it, otherwise only what the same work held back."""
+    db.execute(
+        "CREATE TABLE public.aside AS SELECT '[1]'::text AS source_key, 'c'::text AS column_name, 'r'::text AS reason, "
+        "'{}'::text AS source_row"
+    )
+    for key in ("LoadA {}", "LoadC {}"):
+        control.hold(db, receipt(key, day(2), rows_rejected=1), "public.aside", whole=False)
+    other = receipt("LoadB {}", rows_rejected=1)
+    other.target = "public.b"
+    control.hold(db, other, "public.aside", whole=True)
+    control.hold(db, receipt("LoadC {}", rows_rejected=1), "public.aside", whole=whole)
+    held = "SELECT task_key FROM etl.quarantine ORDER BY 1"
+    assert warehouse.query(held) == [(key,) for key in left]
+    other.rows_rejected = 0
+    control.hold(db, other, "public.aside", whole=True)
+    assert warehouse.query(held) == [(key,) for key in left if key != "LoadB {}"]
+
+
 def test_inputs_are_the_loads_that_the_rows_come_from(db):
     control.record(db, receipt("LoadA {}"), [], [])
     assert control.loads_of(db, ["LoadA {}", "LoadB {}"]) == [{"task": "LoadA {}", "run": "run-1", "table": "public.a"}]
@@ -82,7 +115,7 @@ def test_data_as_of_never_goes_back(db, warehouse):
         assert warehouse.query(as_of) == [(expected, rows)]
 
 
-@pytest.mark.parametrize("table", ["loads", "receipts", "losses", "files", "extracts"])
+@pytest.mark.parametrize("table", ["loads", "receipts", "losses", "quarantine", "files", "extracts"])
 def test_analysts_may_not_read_what_is_ours(db, warehouse, table):
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         postgres_query(warehouse.reader_url, f"SELECT * FROM etl.{table}")

@@ -1,6 +1,7 @@
 """The connection: what it sets, what it says when it is refused, locks, COPY, transactions that end in doubt."""
 
 import io
+import multiprocessing
 import re
 import socket
 from urllib.parse import urlsplit
@@ -57,8 +58,8 @@ def test_every_connection_has_limits_and_a_name(settings, warehouse, sql):
 
 def refused(settings, url):
     settings.set("warehouse", "url", url.replace("%", "%%"))
-    with pytest.raises((WarehouseError, ConfigError)) as failure:
-        connections.connect("test")
+    with pytest.raises((WarehouseError, ConfigError)) as failure, connections.connect("test"):
+        pass
     return str(failure.value)
 
 
@@ -301,9 +302,89 @@ def test_the_first_failure_stops_the_other_parts(db, settings):
     assert db.closed or db.query("SELECT id FROM t") == [(1,)]
 
 
+def test_a_small_copy_needs_no_other_connection(db, warehouse):
+    class Watched(Text):
+        def read(self, size=-1):
+            at_work.update(
+                warehouse.query(
+                    "SELECT pid FROM pg_stat_activity WHERE query LIKE 'COPY public.t%' AND state = 'active'"
+                )
+            )
+            return super().read(size)
+
+    at_work = set()
+    assert db.copy("public.t", ("id", "v"), {"part-0": lambda: Watched(b"1,a\n")}, r"\N", lambda rows: None) == 1
+    assert at_work == set(db.query("SELECT pg_backend_pid()"))
+
+
+def backend(db):
+    return db.query("SELECT pg_backend_pid()")[0][0]
+
+
+def test_a_session_is_used_again_and_is_as_good_as_new(warehouse, sql):
+    with connections.connect("LoadA") as db:
+        first = backend(db)
+        db.query("SELECT pg_advisory_lock(1)")
+        db.execute("CREATE TEMPORARY TABLE left_over (a INTEGER)")
+    with connections.connect("LoadB") as db:
+        assert backend(db) == first
+        assert setting(db, "application_name") == "LoadB"
+        assert db.query("SELECT to_regclass('left_over')") == [(None,)]
+        assert db.query("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = %s", (first,)) == [(0,)]
+
+
+def test_two_at_once_have_a_session_each(warehouse, sql):
+    with connections.connect("LoadA") as one, connections.connect("LoadB") as other:
+        assert backend(one) != backend(other)
+
+
+def test_what_failed_leaves_its_session_to_nobody(warehouse, sql):
+    with pytest.raises(KeyError), connections.connect("LoadA") as db:
+        first = backend(db)
+        raise KeyError
+    with connections.connect("LoadB") as db:
+        assert backend(db) != first
+
+
+def test_a_session_of_other_settings_is_not_used_again(settings, warehouse, sql):
+    with connections.connect("LoadA") as db:
+        first = backend(db)
+    settings.set("warehouse", "statement_timeout", 90)
+    with connections.connect("LoadB") as db:
+        assert backend(db) != first
+        assert setting(db, "statement_timeout") == "90s"
+
+
+def test_a_session_that_the_server_has_ended_is_replaced(warehouse, sql):
+    with connections.connect("LoadA") as db:
+        first = backend(db)
+    warehouse.query("SELECT pg_terminate_backend(%s, 5000)", (first,))
+    with connections.connect("LoadB") as db:
+        assert backend(db) != first
+
+
+def test_a_forked_worker_leaves_its_parents_session_alone(warehouse, sql):
+    with connections.connect("LoadA") as db:
+        first = backend(db)
+    fork = multiprocessing.get_context("fork")
+    theirs = fork.SimpleQueue()
+
+    def work():
+        with connections.connect("LoadB") as db:
+            theirs.put(backend(db))
+
+    worker = fork.Process(target=work)
+    worker.start()
+    assert theirs.get() != first
+    worker.join(30)
+    assert worker.exitcode == 0
+    with connections.connect("LoadC") as db:
+        assert backend(db) == first
+
+
 def test_the_shared_connection_is_one_a_process(warehouse, sql):
     assert connections.shared() is connections.shared()
-    assert connections.shared()._settings == config.warehouse()
+    assert connections.shared().settings == config.warehouse()
 
 
 def test_readers_see_nothing_of_a_lock(db, warehouse):

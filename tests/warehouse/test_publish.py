@@ -4,7 +4,7 @@ import pytest
 
 from etl.errors import ConfigError, DataError
 from tests import drawn
-from tests.pipeline import VENUE, day, load, loader, receipts, refused
+from tests.pipeline import VENUE, day, load, loader, receipts, refused, stages
 
 pytest_plugins = ("tests.nights",)
 
@@ -219,22 +219,70 @@ def test_the_unknown_member_is_there_and_stays(nights, warehouse, strategy, key)
     assert receipts(warehouse, "public.dim_venue")[0] == (1, 2, 0, 0, 2)
 
 
-def test_counts_that_do_not_add_up_publish_nothing(nights, warehouse):
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ("upsert", "2 rows + 1 inserted - 0 deleted should be 3, and are 4; nothing was published"),
+        (
+            "replace",
+            "would have 2 rows where 1 were staged, because rows in it share a key (sale_id), or something else "
+            "writes to it; delete those that should not be there, nothing was published",
+        ),
+    ],
+)
+def test_counts_that_do_not_add_up_publish_nothing(nights, warehouse, strategy, said):
     """A trigger adds a row of its own, as a foreign hand might."""
     nights.table("public.fact_sale", SALES)
-    load("fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a")
+    yesterday = "sale_id|date_key|price|note\n1|20140201|1.00|a\n3|20140201|1.00|a"
+    load("fact_sale", yesterday)
     warehouse.query(
         "CREATE FUNCTION add() RETURNS trigger LANGUAGE plpgsql AS "
         "'BEGIN INSERT INTO fact_sale VALUES (99, 1); RETURN NULL; END'"
     )
     warehouse.query("CREATE TRIGGER t AFTER INSERT ON fact_sale WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION add()")
-    task = loader("fact_sale", "sale_id|date_key|price|note\n2|20140201|2.00|b", key=("sale_id",))(date=day(2))
-    message = refused(task, DataError)
-    assert message == (
-        "public.fact_sale: 1 rows + 1 inserted - 1 deleted should be 1, and are 2; nothing was published"
-    )
-    drawn.shows(warehouse, "fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a")
+    tomorrow = "sale_id|date_key|price|note\n2|20140201|2.00|b"
+    task = loader("fact_sale", tomorrow, key=("sale_id",), strategy=strategy)(date=day(2))
+    assert refused(task, DataError) == f"public.fact_sale: {said}"
+    drawn.shows(warehouse, "fact_sale", yesterday)
     assert not task.complete()
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        "1|20140201|1.00|same\n1|20140201|1.00|same",
+        "1|20140201|1.00|same\n1|20140201|9.00|changed",
+        "1|20140201|8.00|changed\n1|20140201|9.00|changed",
+        "7|20140201|7.00|new\n7|20140201|7.00|new",
+    ],
+)
+def test_a_key_that_is_left_to_the_table_is_proved_all_the_same(nights, warehouse, twice):
+    """Rows twice in a whole replacement, be they there already or not."""
+    nights.table("public.fact_sale", SALES)
+    yesterday = "sale_id|date_key|price|note\n1|20140201|1.00|same\n2|20140201|2.00|b"
+    load("fact_sale", yesterday)
+    message = refused(loader("fact_sale", f"{yesterday.rpartition(chr(10))[0]}\n{twice}")(date=day(2)), DataError)
+    assert message.startswith("public.fact_sale: the key (sale_id) is not unique: ")
+    drawn.shows(warehouse, "fact_sale", yesterday)
+    assert stages(warehouse) == []
+
+
+def test_a_row_without_a_key_that_somebody_added_goes_with_a_replacement(nights, warehouse):
+    nights.table("public.fact_click", "page VARCHAR(10), clicks INTEGER")
+    load("fact_click", "page|clicks\na|1", key=("page",))
+    drawn.insert(warehouse, "fact_click", "page|clicks\nNULL|7")
+    load("fact_click", "page|clicks\na|1\nb|2", key=("page",), date=2)
+    drawn.shows(warehouse, "fact_click", "page|clicks\na|1\nb|2")
+    assert receipts(warehouse, "public.fact_click")[1] == (2, 1, 0, 1, 2)
+
+
+def test_a_doubled_row_that_changed_is_replaced_by_one(nights, warehouse):
+    nights.table("public.fact_click", "page VARCHAR(10), clicks INTEGER")
+    load("fact_click", "page|clicks\na|1\nb|2", key=("page",), strategy="upsert")
+    warehouse.query("ALTER TABLE fact_click DROP CONSTRAINT fact_click_page_key")
+    drawn.insert(warehouse, "fact_click", "page|clicks\na|1")
+    load("fact_click", "page|clicks\na|3", key=("page",), strategy="upsert", date=2)
+    drawn.shows(warehouse, "fact_click", "page|clicks\na|3\nb|2")
 
 
 def test_a_key_that_somebody_doubled_in_the_table_is_not_taken_for_replaced(nights, warehouse):
