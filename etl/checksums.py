@@ -32,6 +32,8 @@ _KINDS: dict[str, Kind] = {
     "timestamptz": "time",
     "timestamp without time zone": "time",
     "timestamp with time zone": "time",
+    "time": "text",
+    "time without time zone": "text",
     "text": "text",
     "character varying": "text",
 }

@@ -144,10 +144,10 @@ def plan(task: str, as_json: bool, arguments: tuple[str, ...]) -> None:
         click.echo(f"{task} reads nothing from MySQL.")
     for one in found:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-        for heading in ("column", "warehouse type", "read as"):
+        for heading in ("column", "warehouse type", "read as", "expression"):
             table.add_column(heading, overflow="fold")
         for column in one.as_json()["columns"]:
-            table.add_row(column["column"], column["type"], column["read_as"])
+            table.add_row(column["column"], column["type"], column["read_as"], column["expression"])
         click.echo(f"{one.what}, by {one.driver}:")
         Console().print(table)
         click.echo(f"{one.select}\n")
@@ -181,6 +181,7 @@ def compare(table: str, date: datetime.datetime | None, as_json: bool) -> None:
     from etl import comparison
     from etl.compare import compare as compare_table
 
+    _import_tasks()
     with Console(stderr=True).status(f"comparing {table}"):
         found = compare_table(table, date.date() if date else None)
     if as_json:
@@ -319,12 +320,7 @@ def _show_the_morning() -> None:
 
 def _task_class(name: str) -> type[luigi.Task]:
     """The task of that name in the package `tasks`."""
-    try:
-        package = importlib.import_module("tasks")
-    except ModuleNotFoundError:
-        raise ConfigError(f"no folder `tasks` in {Path.cwd()}; run etl in the project's own folder") from None
-    for module in pkgutil.walk_packages(package.__path__, "tasks."):
-        importlib.import_module(module.name)
+    _import_tasks()
     try:
         return Register.get_task_cls(name)
     except TaskClassException:
@@ -334,6 +330,15 @@ def _task_class(name: str) -> type[luigi.Task]:
         near = difflib.get_close_matches(name, ours, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(ours)}"
         raise click.UsageError(f"no task {name}; {hint}") from None
+
+
+def _import_tasks() -> None:
+    try:
+        package = importlib.import_module("tasks")
+    except ModuleNotFoundError:
+        raise ConfigError(f"no folder `tasks` in {Path.cwd()}; run etl in the project's own folder") from None
+    for module in pkgutil.walk_packages(package.__path__, "tasks."):
+        importlib.import_module(module.name)
 
 
 def _with_all_it_requires(task: luigi.Task) -> list[luigi.Task]:

@@ -8,12 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter, methodcaller
 from typing import Any
 
+import luigi
+from luigi.task_register import Register, TaskClassException
+
 from etl import warehouse
 from etl.checksums import Field, Grid, Kind, Row, Side, Sums, kind_of
 from etl.comparison import SHOWN, Column, Comparison, Difference, Key, KeyRange
 from etl.errors import DataError, LakeError, MissingData, WarehouseError
 from etl.manifest import Manifest, ManifestTarget
 from etl.sources import mysql_checksum
+from etl.sources.mysql import MySQLExtractor
 from etl.warehouse.checksum import WarehouseTable, borrow, snapshot
 from etl.warehouse.names import quote
 
@@ -36,7 +40,7 @@ def _with_mysql(db: warehouse.Postgres, table: str) -> Comparison:
     losses = _losses(db, target)
     replaced = [column for column, reasons in losses.items() if any("UTF-8" in reason for reason in reasons)]
     held = _held(db, target)
-    with mysql_checksum.opened(table, held, replaced) as source, snapshot(db):
+    with mysql_checksum.opened(table, held, replaced, _read_as(db, table)) as source, snapshot(db):
         comparison = _begun(db, target, None)
         comparison.held = len(held)
         there = _there(db, table, source.fields, source.key)
@@ -255,6 +259,28 @@ def _begun(db: warehouse.Postgres, target: str, extract_date: datetime.date | No
     if db.exists("etl", "data_as_of"):
         found = db.query("SELECT business_date, loaded_at FROM etl.data_as_of WHERE table_name = %s", (target,))
     return Comparison(target, source, extract_date, *(found[0] if found else (None, None)))
+
+
+def _read_as(db: warehouse.Postgres, table: str) -> dict[str, str]:
+    """What the extractor behind the table's last load says of its columns, as the code is now."""
+    loads: list[Any] = []
+    if db.exists("etl", "receipts"):
+        loads = db.query(
+            "SELECT task_key FROM etl.receipts WHERE target = %s ORDER BY loaded_at DESC LIMIT 1", (f"raw.{table}",)
+        )
+    for (key,) in loads:
+        family, _, parameters = key.partition(" ")
+        try:
+            load = Register.get_task_cls(family).from_str_params(json.loads(parameters))
+        except (TaskClassException, luigi.parameter.ParameterException) as error:
+            raise DataError(
+                f"raw.{table}: was last loaded by {key}, which is no task any more ({error}), so nobody knows how it "
+                f"was read; load it by the task that it is now"
+            ) from None
+        for extract in luigi.task.flatten(load.requires()):
+            if isinstance(extract, MySQLExtractor) and extract.table == table:
+                return extract.read_as
+    return {}
 
 
 def _losses(db: warehouse.Postgres, target: str) -> dict[str, list[str]]:

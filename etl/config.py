@@ -64,6 +64,13 @@ class Url:
 
 
 @dataclasses.dataclass(frozen=True)
+class MySQL(Url):
+    """`connections` is how many share the reading of a big table, where they can be shown to see one snapshot."""
+
+    connections: int = 2
+
+
+@dataclasses.dataclass(frozen=True)
 class Sixpack:
     """`window_days = 0` reads every day that Sixpack knows, which is how back-dated numbers are found."""
 
@@ -85,7 +92,7 @@ _SECTIONS: dict[str, type] = {
     "etl": Etl,
     "lake": Lake,
     "warehouse": Warehouse,
-    "mysql": Url,
+    "mysql": MySQL,
     "redis": Url,
     "elasticsearch": Url,
     "s3_source": Store,
@@ -115,8 +122,8 @@ def warehouse() -> Warehouse:
     return _read("warehouse", Warehouse)
 
 
-def mysql() -> Url:
-    return _read("mysql", Url)
+def mysql() -> MySQL:
+    return _read("mysql", MySQL)
 
 
 def redis() -> Url:

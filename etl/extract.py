@@ -4,7 +4,7 @@ import datetime
 import decimal
 import functools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -48,7 +48,13 @@ class BaseExtractor(EtlTask):
         # Luigi keeps one instance a task, and a retry must not count the first attempt's losses again.
         self.__dict__.pop("findings", None)
         progress = Progress(self.task_key(), self)
-        self.output().write(self.batches(), self.findings, progress)
+        batches = self.batches()
+        try:
+            self.output().write(batches, self.findings, progress)
+        finally:
+            if isinstance(batches, Generator):
+                # A failure's trace would keep it open, and with it the source's connection.
+                batches.close()
         progress.done()
 
     @functools.cached_property

@@ -84,6 +84,9 @@ class Sieve:
         DataError where it is `fail`.
         """
         policy = self.policy(column, default)
+        if policy == "keep" and default != "quarantine":
+            # What is too long can be kept. What no warehouse stores cannot, and is lost as if nothing were said.
+            policy = default
         places = pc.indices_nonzero(mask).to_pylist()
         if policy == "keep" or not places:
             return policy

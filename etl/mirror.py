@@ -6,6 +6,7 @@ from etl import warehouse
 from etl.errors import DataError
 from etl.load import ON_EMPTY, BaseLoader
 from etl.manifest import Manifest
+from etl.sources import mysql_catalogue
 from etl.sources.mysql import ExtractTable
 from etl.warehouse.definition import Definition
 from etl.warehouse.names import plain, quote
@@ -26,6 +27,11 @@ class MirrorTable(BaseLoader):
 
     def requires(self) -> ExtractTable:
         return ExtractTable(table=self.table, date=self.date)
+
+    def deps(self) -> list[luigi.Task]:
+        """Asked of every mirror that is not done while luigi plans, which is before it forks."""
+        mysql_catalogue.read_ahead()
+        return super().deps()
 
     def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
         assert manifest is not None and manifest.columns is not None

@@ -5,6 +5,8 @@ import math
 import random
 import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from etl.comparison import Difference
 from etl.errors import DataError, LakeError, MissingData, SourceError, WarehouseError
 from etl.mirror import MirrorTable
 from etl.sources import mysql_catalogue, mysql_checksum
+from etl.sources.mysql import ExtractTable
 from etl.sweep import sweep
 from etl.warehouse import connect
 from etl.warehouse.checksum import WarehouseTable, snapshot
@@ -152,6 +155,170 @@ def test_every_type_is_equal_after_a_mirror(shop):
     assert {column.name for column in found.columns} == {"id", *TYPES}
     assert {column.name for column in found.columns if column.losses} == set(LOSSY)
     assert compare("t", day(1)).equal
+
+
+# Column -> how it is read, its type, values that stay, and values that are lost.
+READ_AS = {
+    "ok": ("boolean", "TINYINT(1) ZEROFILL", ["0", "1"], ["2"]),
+    "bit": ("boolean", "BIT(1)", ["b'0'", "b'1'"], []),
+    "bu": ("uuid", "BINARY(16)", ["x'6CCD780CBABA102695645B8C656024DB'", "REPEAT(x'00', 16)"], []),
+    "cu": ("uuid", "CHAR(36)", ["'6CCD780C-baba-1026-9564-5b8c656024db'", "'00000000-0000-0000-0000-000000000000'"],
+           ["''", "'6ccd780cbaba102695645b8c656024db'"]),
+    "uu": ("uuid", "UUID", ["'6ccd780c-baba-1026-9564-5b8c656024db'"], []),
+    "d": ("numeric(12,2)", "DECIMAL(65,30)", ["-9999999999.99", "0", "1.5"], ["10000000000", "0.001"]),
+    "d0": ("numeric(20,0)", "DECIMAL(30,2)", ["99999999999999999999", "-7"], ["100000000000000000000", "0.5"]),
+    "d38": ("numeric(38,38)", "DECIMAL(65,30)", ["-0.123456789012345678901234567891"], ["1"]),
+    "n": ("numeric(12,2)", "INT(8) ZEROFILL", ["42"], []),
+    "n1": ("numeric(1,0)", "BIGINT", ["-9"], ["-9223372036854775808", "9223372036854775807"]),
+    "n2": ("numeric(38,18)", "BIGINT UNSIGNED", ["18446744073709551615"], []),
+    "tm": ("time", "TIME", ["'00:00:00'", "'23:59:59'"], ["'-00:00:01'", "'24:00:00'"]),
+    "tm3": ("time", "TIME(3)", ["'10:00:00.500'", "'23:59:59.999'"], ["'838:59:59.999'"]),
+    "tb": ("text", "BINARY(6)", ["'aé'", "''"], ["x'ff'"]),
+    "tv": ("text", "VARBINARY(20)", ["'aé🎟️'"], ["x'61ff62'", "x'6100'"]),
+    "tl": ("text", "LONGBLOB", ["REPEAT('é', 30000)"], ["x'c3'"]),
+    "ti": ("text", "BIGINT UNSIGNED", ["18446744073709551615"], []),
+    "td": ("text", "DECIMAL(9,2)", ["1.50"], []),
+    "tf": ("text", "FLOAT", ["0.1"], []),
+    "tbit": ("text", "BIT(9)", ["b'101010101'"], []),
+    "tdt": ("text", "DATETIME(3)", ["'0000-00-00'", "'2014-02-03 01:02:03.500'"], []),
+    "tts": ("text", "TIMESTAMP NULL", ["'2014-02-03 01:02:03'"], []),
+    "ttm": ("text", "TIME(3)", ["'-838:59:59.500'"], []),
+    "ty": ("text", "YEAR", ["0", "2014"], []),
+    "h": ("hex", "VARCHAR(9) CHARACTER SET latin1", ["'aé'", "''"], []),
+    "hl": ("hex", "LONGTEXT", ["REPEAT('é', 10000)"], []),
+    "u": ("utf8", "VARCHAR(20) CHARACTER SET latin1", ["x'43616665CC81C3A9'", "'plain'"], ["x'61E9'", "'é'"]),
+}  # fmt: skip
+
+
+class ExtractOtherwise(ExtractTable):
+    read_as = {name: said for name, (said, *_) in READ_AS.items()}
+
+
+class MirrorOtherwise(MirrorTable):
+    table = "t"
+
+    def requires(self):
+        return ExtractOtherwise(table="t", date=self.date)
+
+
+def mirrored_otherwise(mysql):
+    """The table t, with a row for each value, and its mirror; gives the rows."""
+    columns = ", ".join(f"{name} {declared}" for name, (_, declared, *_) in READ_AS.items())
+    mysql.execute(f"CREATE TABLE t (id INT PRIMARY KEY, {columns})")
+    rows = [{name: one} for name, (*_, stay, lost) in READ_AS.items() for one in (*stay, *lost)]
+    for number, values in enumerate(rows):
+        insert(mysql, number, values)
+    mysql_catalogue.forget()
+    pipeline.night(MirrorOtherwise(date=day(1)))
+    return rows
+
+
+def test_every_type_that_read_as_says_is_equal_after_a_mirror(shop, warehouse):
+    rows = mirrored_otherwise(shop)
+    found = compare("t")
+    assert differing(found) == []
+    assert (found.equal, found.source_rows) == (True, len(rows))
+    lossy = {name for name, (*_, lost) in READ_AS.items() if lost}
+    assert {column.name for column in found.columns if column.losses} == lossy
+    assert compare("t", day(1)).equal
+    types = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name = 't'"
+    assert dict(warehouse.query(types)) == {"id": "integer"} | {
+        name: {"boolean": "boolean", "time": "time without time zone"}.get(said, "numeric" if "(" in said else "text")
+        for name, (said, *_) in READ_AS.items()
+    }
+
+
+def test_a_change_in_any_type_that_read_as_says_is_found(shop):
+    rows = mirrored_otherwise(shop)
+    changed = {}
+    for number, values in enumerate(rows):
+        for name in values.keys() - changed.keys():
+            changed[name] = number
+    for name, number in changed.items():
+        shop.execute(f"SET STATEMENT sql_mode='' FOR UPDATE t SET {name} = NULL WHERE id = {number}")
+    found = compare("t")
+    assert differing(found) == list(READ_AS)
+    assert {(one.key, one.column) for one in found.differences} <= {
+        ((str(number),), name) for name, number in changed.items()
+    }
+
+
+class ExtractTickets(ExtractTable):
+    table = "tickets"
+    read_as = {"id": "uuid", "ok": "boolean"}
+
+
+class MirrorTickets(MirrorTable):
+    table = "tickets"
+
+    def requires(self):
+        return ExtractTickets(date=self.date)
+
+
+def test_a_key_that_is_read_as_a_uuid(shop, warehouse):
+    shop.execute("CREATE TABLE tickets (id BINARY(16) PRIMARY KEY, n INT, ok INT, v MEDIUMTEXT)")
+    shop.execute(
+        "INSERT INTO tickets SELECT UNHEX(MD5(seq)), seq, 1, IF(seq = 7, REPEAT('x', 70000), '') FROM seq_1_to_1000"
+    )
+    mysql_catalogue.forget()
+    pipeline.night(MirrorTickets(date=day(1)))
+    found = compare("tickets")
+    assert (found.equal, found.held, found.source_rows) == (True, 1, 999)
+    warehouse.query("DELETE FROM raw.tickets WHERE n = 5")
+    assert compare("tickets").differences == [
+        Difference(("e4da3b7f-bbce-2345-d777-2b0674a318d5",), "only at the source")
+    ]
+
+
+TASKS = """
+from etl.mirror import MirrorTable
+from etl.sources.mysql import ExtractTable
+
+class ExtractTickets(ExtractTable):
+    table = "tickets"
+    read_as = {"id": "uuid", "ok": "boolean"}
+
+class MirrorTickets(MirrorTable):
+    table = "tickets"
+
+    def requires(self):
+        return ExtractTickets(date=self.date)
+"""
+
+
+def test_the_command_takes_read_as_from_the_folder_of_tasks(shop, warehouse, tmp_path):
+    shop.execute("CREATE TABLE tickets (id BINARY(16) PRIMARY KEY, ok INT)")
+    shop.execute("INSERT INTO tickets VALUES (UNHEX(MD5(1)), 1)")
+    mysql_catalogue.forget()
+    pipeline.night(MirrorTickets(date=day(1)))
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks/__init__.py").touch()
+    (tmp_path / "tasks/tickets.py").write_text(TASKS)
+    (tmp_path / "luigi.cfg").write_text(f"[mysql]\nurl = {shop.url}\n[warehouse]\nurl = {warehouse.url}\n")
+    etl = Path(sys.executable).with_name("etl")
+    done = subprocess.run([etl, "compare", "tickets"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["Equal: 1 rows, 2 columns."]), done.stderr
+
+
+def test_what_was_loaded_as_another_type_or_by_a_task_that_has_gone_is_said(shop, warehouse):
+    shop.execute("CREATE TABLE tickets (id BINARY(16) PRIMARY KEY, ok INT)")
+    shop.execute("INSERT INTO tickets VALUES (UNHEX(MD5(1)), 1)")
+    mirrored(1, "tickets")
+    assert compare("tickets").equal
+    loaded_by = "UPDATE etl.receipts SET task_key = replace(task_key, %s, %s)"
+    warehouse.query(loaded_by, ('MirrorTable {"date": "2014-02-01", "table": "tickets"}', "MirrorTickets {}"))
+    with pytest.raises(
+        DataError, match=r"raw.tickets.ok: is integer in the warehouse, and at the source a boolean now"
+    ):
+        compare("tickets")
+    warehouse.query(loaded_by, ("MirrorTickets", "MirrorGone"))
+    with pytest.raises(DataError, match=r"raw.tickets: was last loaded by MirrorGone {}, which is no task any more"):
+        compare("tickets")
+    warehouse.query("ALTER TABLE raw.tickets DROP COLUMN ok")
+    mysql_catalogue.forget()
+    pipeline.night(MirrorTickets(date=day(2)))
+    assert warehouse.query("SELECT id, ok FROM raw.tickets") == [("c4ca4238-a0b9-2382-0dcc-509a6f75849b", True)]
+    assert compare("tickets").equal
 
 
 def test_a_change_in_any_type_is_found(shop, warehouse):
@@ -428,7 +595,7 @@ def test_names_that_sql_keeps_for_itself(shop, warehouse):
 def test_neither_side_sees_what_is_written_meanwhile_nor_can_write(shop, warehouse):
     many(shop, 10)
     mirrored()
-    with mysql_checksum.opened("t", (), ()) as source, connect("test") as db, snapshot(db):
+    with mysql_checksum.opened("t", (), (), {}) as source, connect("test") as db, snapshot(db):
         there = WarehouseTable(db, "raw.t", source.fields, source.key)
         assert source.span() == there.span() == (1, 10)
         shop.execute("DELETE FROM t WHERE id = 10")

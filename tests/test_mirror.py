@@ -1,6 +1,7 @@
 """MirrorTable: raw.<table> is the MySQL table, its columns and types and key, and follows it when it grows."""
 
 import json
+import multiprocessing
 
 import psycopg2
 import pytest
@@ -9,6 +10,7 @@ from luigi.task_register import Register
 from etl.errors import DataError
 from etl.mirror import MirrorTable
 from etl.sources import mysql_catalogue
+from etl.sources.mysql_connection import address, connected
 from tests import drawn, pipeline
 from tests.conftest import postgres_query
 from tests.pipeline import day, receipts, refused
@@ -180,3 +182,36 @@ def test_analysts_do_not_read_what_was_lost(nights, mysql, warehouse, table):
     night(mirror(1, "articles"))
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         postgres_query(warehouse.reader_url, f"SELECT * FROM etl.{table}")
+
+
+def known_columns():
+    with connected(address()) as connection:
+        return [column.name for column in mysql_catalogue.catalogue(connection)["sales"]]
+
+
+def forked(work):
+    with multiprocessing.get_context("fork").Pool(1) as worker:
+        return worker.apply(work)
+
+
+def test_workers_know_the_schema_that_was_read_while_luigi_planned(nights, mysql):
+    mysql_catalogue.read_ahead.cache_clear()
+    mysql.execute("CREATE TABLE sales (id INT PRIMARY KEY)")
+    mirror(1).deps()
+    mysql.execute("ALTER TABLE sales ADD COLUMN note TEXT")
+    assert forked(known_columns) == ["id"]
+
+
+def test_what_one_worker_finds_outdated_the_next_reads_again(nights, mysql):
+    mysql_catalogue.read_ahead.cache_clear()
+    mysql.execute("CREATE TABLE sales (id INT PRIMARY KEY)")
+    mirror(1).deps()
+    mysql.execute("ALTER TABLE sales ADD COLUMN note TEXT")
+    forked(mysql_catalogue.forget)
+    assert forked(known_columns) == ["id", "note"]
+
+
+def test_a_source_that_is_down_is_no_error_of_the_plan(nights, settings):
+    mysql_catalogue.read_ahead.cache_clear()
+    settings.set("mysql", "url", "mysql://etl_extract:x@127.0.0.1:1/shop")
+    assert [task.get_task_family() for task in mirror(1).deps()] == ["ExtractTable"]

@@ -13,16 +13,18 @@ from urllib.parse import quote, urlsplit
 
 import botocore
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from luigi.task_register import Register
 
+from etl import cli
 from etl.errors import ConfigError, DataError, SourceError
 from etl.findings import Findings
 from etl.manifest import ManifestTarget
 from etl.sources import mysql as mysql_source
-from etl.sources import mysql_catalogue
+from etl.sources import mysql_catalogue, mysql_types
 from etl.sources.mysql import ExtractTable, MySQLExtractor
 from etl.sources.mysql_connection import Address, address, begin_snapshot, connected
 from tests.conftest import mysql_cursor
@@ -53,12 +55,17 @@ def write(task):
     return manifest, text.decode()
 
 
-def read_values(mysql, declaration, *literals, sql_mode="STRICT_ALL_TABLES"):
+def read_as(**said):
+    """An extractor of the table t with other types for its columns."""
+    return type("ExtractAs", (ExtractTable,), {"read_as": said})(table="t")
+
+
+def read_values(mysql, declaration, *literals, said="", sql_mode="STRICT_ALL_TABLES"):
     """The warehouse type of a column `v`, and its values as they stand in the CSV, one for each SQL literal."""
     mysql.execute(f"CREATE TABLE t (id INT PRIMARY KEY, v {declaration})")
     for number, literal in enumerate(literals):
         mysql.execute(f"SET STATEMENT sql_mode='{sql_mode}' FOR INSERT INTO t VALUES ({number}, {literal})")
-    manifest, text = write(ExtractTable(table="t"))
+    manifest, text = write(read_as(v=said) if said else ExtractTable(table="t"))
     rows = sorted((line.partition(",") for line in text.splitlines()), key=lambda row: int(row[0]))
     assert [row[0] for row in rows] == [str(number) for number in range(len(literals))]
     return manifest.types[1], [value for _, _, value in rows], manifest.findings["losses"]
@@ -253,8 +260,226 @@ def test_uuid_and_internet_addresses_of_mariadb(mysql, lake):
 
 def test_a_type_that_is_not_known_is_refused_by_name():
     column = mysql_catalogue.Column("shop.docs", "embedding", "vector", "vector(3)", True, None, None, None)
-    with pytest.raises(DataError, match=r"shop.docs.embedding: MySQL type vector\(3\)"):
+    with pytest.raises(
+        DataError, match=r"shop.docs.embedding: MySQL type vector\(3\).*read_as = {'embedding': 'text'}"
+    ):
         column.reading  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "declaration", ["TINYINT(1)", "INT(8) UNSIGNED ZEROFILL", "BIGINT", "BIGINT UNSIGNED", "BIT(1)"]
+)
+def test_read_as_boolean(mysql, lake, declaration):
+    assert kept(mysql, declaration, 0, 1, "NULL", said="boolean") == ("BOOLEAN", ["false", "true", r"\N"])
+
+
+def test_read_as_boolean_counts_what_is_neither_0_nor_1(mysql, lake):
+    _, values, losses = read_values(mysql, "TINYINT(1)", 1, 2, -1, "NULL", 0, said="boolean")
+    assert values == ["true", r"\N", r"\N", r"\N", "false"]
+    assert losses == [{"column": "v", "reason": "not 0 or 1", "count": 2, "samples": ["1", "2"]}]
+
+
+UUID = "6ccd780c-baba-1026-9564-5b8c656024db"
+
+
+@pytest.mark.parametrize(
+    ("declaration", "literal"),
+    [
+        ("BINARY(16)", "x'6CCD780CBABA102695645B8C656024DB'"),
+        ("CHAR(36)", f"'{UUID}'"),
+        ("CHAR(36) CHARACTER SET latin1", f"'{UUID.upper()}'"),
+        ("UUID", f"'{UUID.upper()}'"),
+    ],
+)
+def test_read_as_uuid(mysql, lake, declaration, literal):
+    assert kept(mysql, declaration, literal, "NULL", said="uuid") == ("TEXT", [f'"{UUID}"', r"\N"])
+
+
+def test_read_as_uuid_counts_text_that_is_none(mysql, lake):
+    literals = [f"'{UUID}'", "''", f"'{UUID[:-1]}'", f"'{UUID.replace('6', 'g')}'", "NULL"]
+    _, values, losses = read_values(mysql, "CHAR(36)", *literals, said="uuid")
+    assert values == [f'"{UUID}"', *[r"\N"] * 4]
+    assert losses == [{"column": "v", "reason": "not a UUID", "count": 3, "samples": ["1", "2", "3"]}]
+
+
+def test_a_row_is_named_by_its_key_as_the_key_is_read(mysql, lake):
+    mysql.execute("CREATE TABLE t (id BINARY(16) PRIMARY KEY, v DATE)")
+    mysql.execute(f"SET STATEMENT sql_mode='' FOR INSERT INTO t VALUES (UNHEX(REPLACE('{UUID}', '-', '')), 0)")
+    assert write(read_as(id="uuid"))[0].findings["losses"][0]["samples"] == [UUID]
+
+
+def test_read_as_numeric(mysql, lake):
+    read = kept(
+        mysql, "DECIMAL(30,6)", "9999999999.99", "-9999999999.990000", "0.01", "0", "NULL", said="numeric(12,2)"
+    )
+    quoted = ['"9999999999.990000"', '"-9999999999.990000"', '"0.010000"', '"0.000000"', r"\N"]
+    assert read == ("NUMERIC(12,2)", quoted)
+
+
+def test_read_as_numeric_of_integers(mysql, lake):
+    largest = 18446744073709551615
+    read = kept(mysql, "BIGINT UNSIGNED ZEROFILL", largest, 0, "NULL", said="numeric(38,18)")
+    assert read == ("NUMERIC(38,18)", [str(largest), "0", r"\N"])
+
+
+@pytest.mark.parametrize(
+    ("declaration", "fitting", "others"),
+    [
+        ("DECIMAL(30,6)", "99.99", ["100", "-100.00", "0.001", "-0.000001"]),
+        ("DECIMAL(65,30)", "-99.99", ["1e34", "0.000000000000000000000000000001"]),
+        ("BIGINT", "-99", ["100", "-9223372036854775808"]),
+        ("BIGINT UNSIGNED", "99", ["18446744073709551615"]),
+    ],
+)
+def test_read_as_numeric_counts_what_does_not_fit_and_rounds_nothing(mysql, lake, declaration, fitting, others):
+    _, values, losses = read_values(mysql, declaration, fitting, *others, said="numeric(4,2)")
+    assert float(values[0].strip('"')) == float(fitting)
+    assert values[1:] == [r"\N"] * len(others)
+    samples = [str(number + 1) for number in range(len(others))]
+    reason = "does not fit numeric(4,2)"
+    assert losses == [{"column": "v", "reason": reason, "count": len(others), "samples": samples}]
+
+
+def test_read_as_time(mysql, lake):
+    literals = ["'00:00:00'", "'09:05:00.25'", "'23:59:59.999999'", "'-00:00:00'", "NULL"]
+    texts = ['"00:00:00.000000"', '"09:05:00.250000"', '"23:59:59.999999"', '"00:00:00.000000"', r"\N"]
+    assert kept(mysql, "TIME(6)", *literals, said="time") == ("TIME", texts)
+
+
+def test_read_as_time_counts_what_no_day_has(mysql, lake):
+    literals = ["'08:30:00'", "'24:00:00'", "'-00:00:01'", "'838:59:59'"]
+    _, values, losses = read_values(mysql, "TIME", *literals, said="time")
+    assert values == ['"08:30:00"', r"\N", r"\N", r"\N"]
+    assert losses == [{"column": "v", "reason": "not a time of day", "count": 3, "samples": ["1", "2", "3"]}]
+
+
+@pytest.mark.parametrize("declaration", ["VARBINARY(20)", "BLOB", "LONGBLOB", "TEXT", "JSON"])
+def test_read_as_text_of_bytes(mysql, lake, declaration):
+    assert kept(mysql, declaration, "'\"é🎟️\"'", "NULL", said="text") == ("TEXT", ['"""é🎟️"""', r"\N"])
+
+
+def test_read_as_text_cuts_the_padding_of_binary(mysql, lake):
+    assert kept(mysql, "BINARY(6)", "'aé'", "''", "NULL", said="text") == ("TEXT", ['"aé"', '""', r"\N"])
+
+
+def test_read_as_text_counts_bytes_that_are_no_text(mysql, lake):
+    _, values, losses = read_values(mysql, "VARBINARY(9)", "x'61ff62'", "x'6100'", said="text")
+    assert values == ['"a\ufffdb"', '"a\ufffd"']
+    assert [(loss["reason"], loss["samples"]) for loss in losses] == [
+        ("invalid UTF-8 replaced", ["0"]),
+        ("NUL character replaced", ["1"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declaration", "literal", "text"),
+    [
+        ("BIGINT UNSIGNED", "18446744073709551615", "18446744073709551615"),
+        ("DECIMAL(65,30)", "0.5", "0.5" + "0" * 29),
+        ("FLOAT", "16777216", "16777216"),
+        ("DOUBLE", "0.1e0", "0.1"),
+        ("BIT(64)", "b'101'", "5"),
+        ("DATE", "'2022-11-00'", "2022-11-00"),
+        ("DATETIME(3)", "0", "0000-00-00 00:00:00.000"),
+        ("TIMESTAMP", "'2024-07-01 05:30:00'", "2024-07-01 05:30:00"),
+        ("TIME", "'-838:59:59'", "-838:59:59"),
+        ("YEAR", "0", "0000"),
+        ("GEOMETRY", "POINT(1, 2.5)", "POINT(1 2.5)"),
+        ("ENUM('a', 'b')", "2", "b"),
+    ],
+)
+def test_read_as_text_is_what_mysql_writes(mysql, lake, declaration, literal, text):
+    assert kept(mysql, declaration, literal, said="text", sql_mode="") == ("TEXT", [f'"{text}"'])
+
+
+def test_read_as_text_reads_a_type_that_is_not_known(mysql, lake, monkeypatch):
+    monkeypatch.delitem(mysql_types._READINGS, "inet6")
+    mysql.execute("CREATE TABLE t (v INET6)")
+    mysql.execute("INSERT INTO t VALUES ('2001:db8::1'), (NULL)")
+    with pytest.raises(DataError, match=r"t.v: MySQL type inet6 has no place .* read_as = {'v': 'text'}"):
+        ExtractTable(table="t").plan()
+    assert write(read_as(v="text"))[1] == '"2001:db8::1"\n\\N\n'
+
+
+@pytest.mark.parametrize(
+    ("declaration", "digits"),
+    [
+        ("VARCHAR(9) CHARACTER SET latin1", "61E92062"),
+        ("CHAR(9) CHARACTER SET utf8mb4", "61C3A92062"),
+        ("MEDIUMTEXT CHARACTER SET utf8mb4", "61C3A92062"),
+        ("VARBINARY(9)", "61C3A92062"),
+    ],
+)
+def test_read_as_hex(mysql, lake, declaration, digits):
+    assert kept(mysql, declaration, "'aé b'", "''", "NULL", said="hex") == ("TEXT", [f'"{digits}"', '""', r"\N"])
+
+
+@pytest.mark.parametrize("declaration", ["VARCHAR(20)", "CHAR(20)", "TINYTEXT", "TEXT", "LONGTEXT"])
+def test_read_as_utf8_what_was_stored_as_latin1(mysql, lake, declaration):
+    read = kept(mysql, f"{declaration} CHARACTER SET latin1", "x'43616665CC81C3A9F09F8E9F'", "''", "NULL", said="utf8")
+    assert read == ("TEXT", ['"Cafe\u0301é🎟"', '""', r"\N"])
+
+
+def test_read_as_utf8_counts_bytes_that_are_none(mysql, lake):
+    _, values, losses = read_values(mysql, "VARCHAR(9) CHARACTER SET latin1", "x'C3A9'", "x'61E9'", said="utf8")
+    assert values == ['"é"', '"a\ufffd"']
+    assert losses == [{"column": "v", "reason": "invalid UTF-8 replaced", "count": 1, "samples": ["1"]}]
+
+
+@pytest.mark.parametrize(
+    ("declaration", "said", "fitting"),
+    [
+        ("VARCHAR(5)", "boolean", "text, hex, utf8"),
+        ("BIT(2)", "boolean", "text"),
+        ("BINARY(15)", "uuid", "text, hex"),
+        ("VARCHAR(36)", "uuid", "text, hex, utf8"),
+        ("DOUBLE", "numeric(12,2)", "text"),
+        ("DECIMAL(9,2)", "numeric(39,0)", "numeric(p,s) with s <= p <= 38, text"),
+        ("DECIMAL(9,2)", "numeric(2,3)", "numeric(p,s) with s <= p <= 38, text"),
+        ("DECIMAL(9,2)", "numeric(0,0)", "numeric(p,s) with s <= p <= 38, text"),
+        ("DECIMAL(9,2)", "numeric", "numeric(p,s) with s <= p <= 38, text"),
+        ("DATETIME", "time", "text"),
+        ("BLOB", "utf8", "text, hex"),
+        ("DATE", "hex", "text"),
+        ("INT", "money", "numeric(p,s) with s <= p <= 38, boolean, text"),
+    ],
+)
+def test_read_as_what_does_not_fit_is_refused_before_a_row_is_read(mysql, lake, declaration, said, fitting):
+    mysql.execute(f"CREATE TABLE t (v {declaration})")
+    for ask in (read_as(v=said).plan, read_as(v=said).run):
+        with pytest.raises(DataError, match=r"^t\.v: MySQL type ") as refused:
+            ask()
+        assert str(refused.value).endswith(f" cannot be read as {said!r}; of it read_as may say: {fitting}")
+    assert lake.keys() == []
+
+
+def test_read_as_of_a_column_that_is_not_there(mysql, lake):
+    mysql.execute("CREATE TABLE t (id INT, is_active INT)")
+    message = rf"{mysql.name}.t: read_as names a column is_activ; its columns are id, is_active"
+    with pytest.raises(DataError, match=message):
+        read_as(is_activ="boolean").plan()
+
+
+class ExtractQueryAs(MySQLExtractor):
+    sql = "SELECT 1 AS v"
+    read_as = {"v": "boolean"}
+
+
+def test_read_as_is_not_for_a_query(mysql, lake):
+    with pytest.raises(DataError, match="ExtractQueryAs: read_as is for the columns of a `table`"):
+        ExtractQueryAs().plan()
+
+
+class ExtractBooleanOrHeld(ExtractTable):
+    read_as = {"v": "boolean"}
+    on_loss = {"v": "quarantine"}
+
+
+def test_what_read_as_loses_is_lost_by_policy(mysql, lake):
+    mysql.execute("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
+    mysql.execute("INSERT INTO t VALUES (7, 1), (8, 2)")
+    manifest, text = write(ExtractBooleanOrHeld(table="t"))
+    assert (text, manifest.rows_rejected) == ("7,true\n", 1)
 
 
 def test_emoji_and_text_in_other_character_sets(mysql, lake):
@@ -342,6 +567,18 @@ def test_a_policy_a_column(mysql, lake):
     assert (text, manifest.findings["counted"], manifest.rows_rejected) == ("8,2022-11-01\n", 2, 1)
 
 
+@pytest.mark.parametrize(
+    ("declaration", "literal", "expected"),
+    [("DATE", "0", "7,\\N\n"), ("VARCHAR(9)", r"'a\0b'", '7,"a\ufffdb"\n'), ("YEAR", "0", "7,\\N\n")],
+)
+def test_what_no_warehouse_stores_cannot_be_kept_and_is_counted(mysql, lake, declaration, literal, expected):
+    mysql.execute(f"CREATE TABLE t (id INT PRIMARY KEY, v {declaration})")
+    mysql.execute(f"SET STATEMENT sql_mode='' FOR INSERT INTO t VALUES (7, {literal})")
+    manifest, text = write(ExtractLong(table="t"))
+    assert text == expected
+    assert [(loss["column"], loss["count"]) for loss in manifest.findings["losses"]] == [("v", 1)]
+
+
 class ExtractMisspelt(ExtractTable):
     on_loss = {"v": "ignore"}
 
@@ -370,6 +607,13 @@ def test_reserved_mixed_case_and_odd_names(mysql, lake):
     mysql.execute("INSERT INTO `Select {%s` VALUES (1, 2, 3, 4, 5, 6)")
     manifest, text = write(ExtractTable(table="Select {%s"))
     assert (manifest.columns, text) == (names, "1,2,3,4,5,6\n")
+
+
+def test_a_column_named_like_sql(mysql, lake):
+    mysql.execute("CREATE TABLE `x FROM y` (`a FROM b` INT PRIMARY KEY)")
+    mysql.execute("INSERT INTO `x FROM y` VALUES (1)")
+    manifest, text = write(ExtractTable(table="x FROM y"))
+    assert (manifest.columns, text) == (("a FROM b",), "1\n")
 
 
 def test_a_view_is_read_as_a_table(mysql, lake):
@@ -479,12 +723,42 @@ def test_a_plan_names_types_select_and_driver(mysql, lake, plane):
         "driver": {"connectorx": "connectorx", "pymysql": "PyMySQL"}[plane],
         "select": "SELECT `id`, CAST(`price` AS CHAR), CAST(`born` AS CHAR) FROM `t`",
         "columns": [
-            {"column": "id", "type": "BIGINT", "read_as": "`id`"},
-            {"column": "price", "type": "NUMERIC", "read_as": "CAST(`price` AS CHAR)"},
-            {"column": "born", "type": "DATE", "read_as": "CAST(`born` AS CHAR)"},
+            {"column": "id", "type": "BIGINT", "read_as": None, "expression": "`id`"},
+            {"column": "price", "type": "NUMERIC", "read_as": None, "expression": "CAST(`price` AS CHAR)"},
+            {"column": "born", "type": "DATE", "read_as": None, "expression": "CAST(`born` AS CHAR)"},
         ],
     }
     assert lake.keys() == []
+
+
+def test_a_plan_says_what_is_read_as_something_else(mysql, lake):
+    mysql.execute("CREATE TABLE t (ok INT, note TEXT)")
+    assert read_as(ok="boolean", note="utf8").plan().as_json()["columns"] == [
+        {"column": "ok", "type": "BOOLEAN", "read_as": "boolean", "expression": "`ok`"},
+        {"column": "note", "type": "TEXT", "read_as": "utf8", "expression": "CAST(`note` AS BINARY)"},
+    ]
+
+
+def test_a_plan_on_the_command_line(mysql, lake, plane):
+    mysql.execute("CREATE TABLE t (id BIGINT PRIMARY KEY, price DECIMAL(9,2))")
+    said = CliRunner().invoke(cli.main, ["plan", "MirrorTable", "--table", "t"], env={"COLUMNS": "80"})
+    assert said.exit_code == 0, said.output
+    first, *lines, select, _ = said.output.splitlines()
+    assert first == f"{mysql.name}.t, by {'connectorx' if plane == 'connectorx' else 'PyMySQL'}:"
+    assert [line.split() for line in lines[1:]] == [
+        ["id", "BIGINT", "`id`"],
+        ["price", "NUMERIC", "CAST(`price`", "AS", "CHAR)"],
+    ]
+    assert select == "SELECT `id`, CAST(`price` AS CHAR) FROM `t`"
+    said = CliRunner().invoke(cli.main, ["plan", "MirrorTable", "--table", "t", "--json"])
+    assert [column["type"] for column in json.loads(said.output)[0]["columns"]] == ["BIGINT", "NUMERIC"]
+    assert lake.keys() == []
+
+
+def test_a_plan_of_what_cannot_be_read(mysql, lake):
+    missing = CliRunner().invoke(cli.main, ["plan", "MirrorTable", "--table", "nowhere"])
+    assert (missing.exit_code, "no such table" in missing.output) == (30, True)
+    assert CliRunner().invoke(cli.main, ["plan", "MirrorTable", "--tables", "t"]).exit_code == 2
 
 
 def test_a_plan_of_a_query(mysql, lake):

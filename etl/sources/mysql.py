@@ -12,13 +12,15 @@ import pyarrow as pa
 import pymysql
 from pymysql.constants import FLAG
 
+from etl import config
 from etl.errors import DataError, SourceError
 from etl.extract import BaseExtractor
-from etl.sources import mysql_arrow
+from etl.sources import mysql_arrow, mysql_ranges
 from etl.sources.mysql_catalogue import catalogue, forget, key
 from etl.sources.mysql_connection import Address, address, begin_snapshot, connected, explained, streamed
+from etl.sources.mysql_read_as import overridden
 from etl.sources.mysql_rows import Decoder, chunked
-from etl.sources.mysql_types import Column, Reading, of_result
+from etl.sources.mysql_types import INTEGERS, Column, Reading, of_result, quoted
 
 logger = logging.getLogger("luigi-interface.etl")
 
@@ -35,19 +37,27 @@ class MySQLExtractor(BaseExtractor):
     One snapshot: the rows, and the count that the manifest is checked against, are of the same moment.
     Without `columns` all of a table's are read, generated and invisible ones included, in their own order.
     What a warehouse cannot hold becomes NULL or U+FFFD and is counted as a loss, with the keys of such rows.
+    `read_as` says by column which type of the warehouse it is to have, where that is not its own: docs/types.md.
     """
 
     table: Any = ""
     sql: str = ""
+    read_as: dict[str, str] = {}
 
     # How many read production side by side is `[resources] mysql` in luigi.cfg.
     resources = {"mysql": 1}
 
+    # How often one may try yet to read over several connections.
+    _tries = 5
     _slowly = False
 
     def run(self) -> None:
         try:
             super().run()
+        except mysql_arrow.Moved as error:
+            self._tries -= 1
+            logger.info("%s: %s; read again%s", self.task_key(), error, "" if self._tries else " over one connection")
+            self.run()
         except mysql_arrow.Unfit as error:
             # Nothing of the attempt is left in the lake. PyMySQL holds whatever the server sends, and explains itself.
             logger.warning("%s: connectorx gave up (%s); read again by PyMySQL", self.task_key(), error)
@@ -59,7 +69,7 @@ class MySQLExtractor(BaseExtractor):
         to = address()
         what = f"{to.database}.{self.table}" if self.table else self.get_task_family()
         with connected(to) as connection, explained(to, what):
-            query = self._of_table(connection, to, what) if self.table else _of_sql(self.sql)
+            query = self._query(connection, to, what)
             if query.fields is not None:
                 return Plan(what, query.driver, query.select, query.fields)
             with connection.cursor() as cursor:
@@ -81,16 +91,20 @@ class MySQLExtractor(BaseExtractor):
                 raise
 
     def _read(self, connection: pymysql.Connection, to: Address, what: str) -> Iterator[pa.RecordBatch]:
-        query = self._of_table(connection, to, what) if self.table else _of_sql(self.sql)
+        query = self._query(connection, to, what)
         logger.info("%s: read by %s", what, "PyMySQL" if self._slowly else query.driver)
         if query.fast and query.fields and not self._slowly:
             decoder = Decoder(what, query.fields, query.keys, self.findings)
-            for counted, batch in mysql_arrow.batches(to, query.select, query.counted, query.text, what):
-                if self.findings.counted is None:
+            taken = 0
+            for batch in self._connectorx(connection, to, query, what):
+                if not taken:
                     yield decoder.rows([])
-                self.findings.counted = counted
+                taken += batch.num_rows
                 yield decoder.columns(batch.columns)
-            if self.findings.counted is not None:
+            if taken != (self.findings.counted or 0):
+                # The stream of a connection that broke ends as if there were no more.
+                raise mysql_arrow.Unfit(f"it ended after {taken} of {self.findings.counted} rows")
+            if taken:
                 return
             # Without a row nothing came that says how many there are: the slow way asks, and is as fast.
         begin_snapshot(connection)
@@ -104,21 +118,48 @@ class MySQLExtractor(BaseExtractor):
         if warned:
             _check_warnings(connection, what)
 
+    def _query(self, connection: pymysql.Connection, to: Address, what: str) -> "_Query":
+        if self.table:
+            return self._of_table(connection, to, what)
+        if self.read_as:
+            raise DataError(f"{what}: read_as is for the columns of a `table`; write what is to be read in `sql`")
+        return _of_sql(self.sql)
+
+    def _connectorx(
+        self, connection: pymysql.Connection, to: Address, query: "_Query", what: str
+    ) -> Iterator[pa.RecordBatch]:
+        """Raw batches, of several connections where that is worth it and they see one snapshot; counts the rows."""
+        number = config.mysql().connections
+        if query.leading and number > 1 and self._tries:
+            begin_snapshot(connection)
+            if ranges := mysql_ranges.divided(connection, self.table, query.leading, number):
+                logger.info("%s: over %d connections", what, number)
+                for batch in mysql_arrow.batches_of(ranges, to, query.select, query.counted, query.text, what):
+                    if self.findings.counted is None:
+                        self.findings.counted = _count(connection, query.counted)
+                    yield batch
+                return
+        for self.findings.counted, batch in mysql_arrow.batches(to, query.select, query.counted, query.text, what):
+            yield batch
+
     def _of_table(self, connection: pymysql.Connection, to: Address, what: str) -> "_Query":
         tables = catalogue(connection)
-        columns = _columns_of(tables, to, self.table)
+        columns = overridden(columns_of(tables, to, self.table), self.read_as, what)
         chosen = _chosen(columns, tuple(self.columns), what)
         identity = key(columns)
         # A key that is not asked for is read all the same, to name the rows that lost something.
         read = chosen + [column for column in identity if column not in chosen]
         self.findings.key = [column.name for column in identity] if len(read) == len(chosen) else []
-        expressions = ", ".join(column.reading.expression.format(_quoted(column.name)) for column in read)
+        rows = tables.rows.get(self.table, -1)
+        divisible = bool(identity) and identity[0].data_type in INTEGERS and rows >= mysql_ranges.WORTH_DIVIDING
+        expressions = ", ".join(column.reading.expression.format(quoted(column.name)) for column in read)
         return _Query(
-            select=f"SELECT {expressions} FROM {_quoted(self.table)}",
-            counted=_quoted(self.table),
+            select=f"SELECT {expressions} FROM {quoted(self.table)}",
+            counted=quoted(self.table),
             fields=[(column.name, column.reading) for column in chosen],
             keys=[read.index(column) for column in identity],
-            fast=tables.rows.get(self.table, -1) >= WORTH_CONNECTING and not any(c.reading.whole for c in read),
+            fast=rows >= WORTH_CONNECTING and not any(c.reading.whole for c in read),
+            leading=identity[0].name if divisible else "",
             text=any(column.data_type in ("text", "blob") for column in read),
         )
 
@@ -133,7 +174,8 @@ class ExtractTable(MySQLExtractor):
 class _Query:
     """`counted` is what COUNT(*) is taken from; `fields` are None where only the result tells them.
 
-    `fast` says that connectorx can read it, and that it pays; `text` that values may have up to 64 KB.
+    `fast` says that connectorx can read it, and that it pays; `text` that values may have up to 64 KB. `leading` is an
+    integer column that a big table's key begins with.
     """
 
     select: str
@@ -141,6 +183,7 @@ class _Query:
     fields: list[tuple[str, Reading]] | None
     keys: list[int]
     fast: bool = False
+    leading: str = ""
     text: bool = False
 
     @property
@@ -159,7 +202,12 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         columns = [
-            {"column": name, "type": reading.warehouse_type, "read_as": reading.expression.format(_quoted(name))}
+            {
+                "column": name,
+                "type": reading.warehouse_type,
+                "read_as": reading.said or None,
+                "expression": reading.expression.format(quoted(name)),
+            }
             for name, reading in self.fields
         ]
         return {"table": self.what, "driver": self.driver, "select": self.select, "columns": columns}
@@ -171,7 +219,7 @@ def _of_sql(sql: str) -> _Query:
     return _Query(select=query, counted=f"({query}\n) AS counted", fields=None, keys=[])
 
 
-def _columns_of(tables: dict[str, list[Column]], to: Address, name: str) -> list[Column]:
+def columns_of(tables: dict[str, list[Column]], to: Address, name: str) -> list[Column]:
     if name in tables:
         return tables[name]
     near = difflib.get_close_matches(name, tables, cutoff=0.5) or sorted(tables)[:10]
@@ -222,7 +270,3 @@ def _check_warnings(connection: pymysql.Connection, what: str) -> None:
                 raise SourceError(
                     f"{what}: MySQL warns: {message.decode()}; nothing is published, raise max_allowed_packet at MySQL"
                 )
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

@@ -1,11 +1,16 @@
 """The schema of a whole MySQL database in one query of information_schema."""
 
+import contextlib
+import functools
+import multiprocessing
 from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
 import pymysql
 
+from etl.errors import EtlError
+from etl.sources.mysql_connection import address, connected, explained
 from etl.sources.mysql_types import Column
 
 # UNION and not JOIN: an index over an expression has a member without a column name, which must stay visible,
@@ -33,21 +38,36 @@ class Catalogue(dict[str, list[Column]]):
 
 _known: dict[_Where, Catalogue] = {}
 
+# How often the schema was found to be outdated. In memory that forked workers share, because luigi forks a task's next
+# attempt from the parent, which would not know.
+_outdated = multiprocessing.Value("L", lock=False)
+
 
 def catalogue(connection: pymysql.Connection) -> Catalogue:
     """Every table and view that the user may see, its columns in their own order, the invisible ones too.
 
-    Read once a process for each server, database and user.
+    Read once for each server, database and user, by a process and those that it forks from then on.
     """
-    where = (connection.host, connection.port, connection.user, connection.db)
+    where = (connection.host, connection.port, connection.user, connection.db, _outdated.value)
     if where not in _known:
         _known[where] = _read(connection)
     return _known[where]
 
 
+@functools.cache
+def read_ahead() -> None:
+    """Read the schema of [mysql] url, for the workers that will be forked. Tried once, and never an error: a server
+    that does not answer is for the extracts to report."""
+    with contextlib.suppress(EtlError):
+        to = address()
+        with connected(to) as connection, explained(to, str(to)):
+            catalogue(connection)
+
+
 def forget() -> None:
-    """Read the schema again when it is next asked for: it was found to be outdated."""
+    """Read the schema again when it is next asked for, whichever process asks: it was found to be outdated."""
     _known.clear()
+    _outdated.value += 1
 
 
 def key(columns: list[Column]) -> list[Column]:

@@ -1,28 +1,29 @@
 """A MySQL table as one side of a comparison: what the mirror makes of each type, as an expression of MySQL's."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pymysql
 
 from etl.checksums import HASH_DIGITS, SEPARATOR, SHOWN_BYTES, Field, Grid, Kind, Side, kind_of
 from etl.errors import DataError
-from etl.sources.mysql import _columns_of, _quoted
+from etl.sources.mysql import columns_of
 from etl.sources.mysql_catalogue import catalogue, key
 from etl.sources.mysql_connection import Address, address, begin_snapshot, connected, explained
-from etl.sources.mysql_types import Column
+from etl.sources.mysql_read_as import overridden
+from etl.sources.mysql_types import Column, Reading, quoted
 
 # Texts that stand inside a longer expression as they are. All others do so as their MD5, since MySQL makes NULL of what
 # would be longer than max_allowed_packet.
 _SHORT = ("char", "varchar", "tinytext", "enum", "set", "uuid", "inet4", "inet6")
 _REPLACEMENT = "_utf8mb4 x'EFBFBD'"
 _SEPARATOR = f"'{SEPARATOR}'"
-_BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 
 
 class MySQLTable(Side):
-    """A table in the snapshot that its connection has begun.
+    """A table in the snapshot that its connection has begun, its columns read as `read_as` says.
 
     Rows whose keys are `held` take no part; values of the columns `replaced` may have U+FFFD for what is no UTF-8.
     """
@@ -34,12 +35,13 @@ class MySQLTable(Side):
         name: str,
         held: Sequence[tuple[str, ...]],
         replaced: Sequence[str],
+        read_as: Mapping[str, str],
     ):
-        columns = _columns_of(catalogue(connection), to, name)
+        columns = overridden(columns_of(catalogue(connection), to, name), read_as, f"{to.database}.{name}")
         self._connection, self._held = connection, held
         self._columns = {column.name: column for column in columns}
         fields = [Field(column.name, _kind(column), column.name in replaced) for column in columns]
-        super().__init__(_quoted(name), fields, [column.name for column in key(columns)])
+        super().__init__(quoted(name), fields, [column.name for column in key(columns)])
 
     def _query(self, sql: str) -> list[tuple[Any, ...]]:
         with self._connection.cursor() as cursor:
@@ -47,34 +49,34 @@ class MySQLTable(Side):
             return list(cursor.fetchall())
 
     def _quote(self, name: str) -> str:
-        return _quoted(name)
+        return quoted(name)
 
     def _value(self, field: Field) -> str:
-        column, name = self._columns[field.name], _quoted(field.name)
-        if column.data_type == "year":
-            return f"NULLIF({name} + 0, 0)"
-        if field.kind in ("date", "time"):
-            # Zero dates, those with a zero in them, and the 31st of February: FROM_DAYS mends them, or gives NULL.
-            return f"IF(YEAR({name}) > 0 AND FROM_DAYS(TO_DAYS({name})) = DATE({name}), {name}, NULL)"
-        return name
+        return self._columns[field.name].reading.kept.format(quoted(field.name))
 
     def _canonical(self, field: Field) -> str:
         match field.kind:
             case "double":
-                return _double(f"({_quoted(field.name)} * 1e0)")
+                return _double(f"({quoted(field.name)} * 1e0)")
             case "bytes":
-                return f"MD5({_quoted(field.name)})"
+                return f"MD5({self._read(field)})"
             case "long text":
                 return f"MD5({self._text(field)})"
         return self._text(field)
 
     def _readable(self, field: Field) -> str:
-        name = _quoted(field.name)
-        if field.kind == "bytes":
-            return _short(name, f"HEX({name})")
-        if field.kind == "long text":
-            return _short(self._text(field), self._text(field))
-        return f"CAST({name} * 1e0 AS CHAR)" if field.kind == "double" else self._text(field)
+        match field.kind:
+            case "double":
+                return f"CAST({quoted(field.name)} * 1e0 AS CHAR)"
+            case "bytes":
+                return _short(self._read(field), f"HEX({self._read(field)})")
+            case "long text":
+                return _short(self._text(field), self._text(field))
+        return self._text(field)
+
+    def _read(self, field: Field) -> str:
+        """As the extractor selects it."""
+        return self._columns[field.name].reading.expression.format(self._value(field))
 
     def _text(self, field: Field) -> str:
         """What the mirror writes, made equal for equal numbers and times."""
@@ -83,21 +85,22 @@ class MySQLTable(Side):
             case "boolean":
                 return f"CAST({value} AS UNSIGNED)"
             case "integer":
-                # ZEROFILL is display.
-                return f"CAST({value} AS UNSIGNED)" if column.data_type == "bit" else f"({value} + 0)"
+                # ZEROFILL is display; a DECIMAL that is read as an integer has a fraction.
+                number = f"({value} + 0)"
+                return f"CAST({value} AS UNSIGNED)" if column.data_type == "bit" else _without_zeros(number, column)
             case "decimal":
-                text = column.reading.expression.format(value)
-                fraction = column.fraction if column.data_type == "time" else column.scale
-                return f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {text}))" if fraction else text
+                return _without_zeros(self._read(field), column)
             case "date":
                 return f"CAST({value} AS CHAR)"
             case "time":
                 return f"DATE_FORMAT({value}, '%Y-%m-%d %H:%i:%s.%f')"
-        text = f"CONVERT({column.reading.expression.format(value)} USING utf8mb4)"
+        if column.reading.warehouse_type == "TIME":
+            return _without_zeros(self._read(field), column)
+        text = f"CONVERT({self._read(field)} USING utf8mb4)"
         if not field.replaced:
             return f"REPLACE({text}, CHAR(0 USING utf8mb4), {_REPLACEMENT})"
-        # Only in a UTF-8 column are there bytes that are no UTF-8; for each of them MySQL writes a question mark.
-        raw = f"CAST({value} AS BINARY)"
+        # For each byte that is no UTF-8 MySQL writes a question mark.
+        raw = f"CAST({self._read(field)} AS BINARY)"
         broken = f"{raw} <> CAST(CONVERT({raw} USING utf8mb4) AS BINARY)"
         return f"IF({broken} OR LOCATE(x'EFBFBD', {raw}) OR LOCATE(x'00', {raw}), {_REPLACEMENT}, {text})"
 
@@ -120,17 +123,19 @@ class MySQLTable(Side):
 
 
 @contextlib.contextmanager
-def opened(name: str, held: Sequence[tuple[str, ...]], replaced: Sequence[str]) -> Iterator[MySQLTable]:
+def opened(
+    name: str, held: Sequence[tuple[str, ...]], replaced: Sequence[str], read_as: Mapping[str, str]
+) -> Iterator[MySQLTable]:
     """A table as it is now; it stays as it is while the comparison lasts."""
     to = address()
     with connected(to) as connection, explained(to, f"{to.database}.{name}"):
-        table = MySQLTable(connection, to, name, held, replaced)
+        table = MySQLTable(connection, to, name, held, replaced, read_as)
         begin_snapshot(connection)
         yield table
 
 
 def _kind(column: Column) -> Kind:
-    if column.data_type in _BYTES:
+    if _is_bytes(column.reading):
         return "bytes"
     kind = kind_of(column.reading.warehouse_type)
     if kind is None:
@@ -140,10 +145,20 @@ def _kind(column: Column) -> Kind:
 
 def _as_read(column: Column) -> str:
     """A value of a key as the mirror writes it, and with it the quarantine."""
-    read = column.reading.expression.format(_quoted(column.name))
-    if column.data_type in _BYTES:
+    read = column.reading.expression.format(quoted(column.name))
+    if _is_bytes(column.reading):
         return f"HEX({read})"
-    return f"CONCAT({read}, '+00')" if column.data_type == "timestamp" else read
+    return f"CONCAT({read}, '+00')" if column.reading.warehouse_type == "TIMESTAMPTZ" else read
+
+
+def _is_bytes(reading: Reading) -> bool:
+    return bool(pa.types.is_binary(reading.arrow))
+
+
+def _without_zeros(text: str, column: Column) -> str:
+    """Without those at the end of a fraction, where the column has one."""
+    fraction = column.fraction if column.data_type == "time" else column.scale
+    return f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {text}))" if fraction else text
 
 
 def _short(value: str, readable: str) -> str:

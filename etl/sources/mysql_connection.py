@@ -1,6 +1,7 @@
 """A connection to the MySQL of [mysql] url, whose errors say what to do next and never hold the password."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,11 @@ _SILENCE_SECONDS = 1800
 # Said on every connection. A reader that waits for the lake is no reason to hang up on it, which the server does
 # after 60 s.
 SESSION = ("SET time_zone = '+00:00'", "SET net_write_timeout = 3600")
+# All that is read from then on was true at this moment. Nothing can be written.
+SNAPSHOT = (
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+)
 
 _KILLED = 1927  # MariaDB's ER_CONNECTION_KILLED, which PyMySQL has no name for
 # 1698 is what a server says to users that it knows by their unix socket only.
@@ -70,7 +76,46 @@ def _bad_url() -> ConfigError:
 
 @contextlib.contextmanager
 def connected(to: Address) -> Iterator[pymysql.Connection]:
-    """A connection that sends every value as the bytes of its text, in UTF-8 and UTC."""
+    """A connection that sends every value as the bytes of its text, in UTF-8 and UTC.
+
+    It is kept for the process's next read when this one has succeeded, and ends when it has not.
+    """
+    connection = _kept(to) or _new(to)
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+    try:
+        # The end of its snapshot, which keeps others from altering what was read.
+        connection.rollback()
+    except pymysql.err.MySQLError:
+        connection.close()
+    if connection.open and _idle.setdefault(os.getpid(), (to, connection)) != (to, connection):
+        connection.close()
+
+
+# What the process's last read has left. To connect costs more than to read a small table: the certificates that the
+# system trusts are loaded anew each time. By process, since a forked worker must not talk over its parent's socket.
+_idle: dict[int, tuple[Address, pymysql.Connection]] = {}
+
+
+def _kept(to: Address) -> pymysql.Connection | None:
+    if os.getpid() not in _idle:
+        return None
+    where, connection = _idle.pop(os.getpid())
+    if where == to:
+        try:
+            connection.ping(reconnect=False)
+            return connection
+        except pymysql.err.MySQLError:
+            # The server has ended it since.
+            pass
+    connection.close()
+    return None
+
+
+def _new(to: Address) -> pymysql.Connection:
     verified = {"ssl_ca": to.ssl_ca, "ssl_verify_cert": True, "ssl_verify_identity": True} if to.ssl_ca else {}
     with explained(to, str(to)):
         try:
@@ -91,20 +136,16 @@ def connected(to: Address) -> Iterator[pymysql.Connection]:
         except RuntimeError as error:
             # PyMySQL's word for "the server's way to check passwords needs a package that is not installed".
             raise ConfigError(f"{to}: {error}; pip install 'pymysql[rsa]'") from None
-    try:
-        with explained(to, str(to)), connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             for statement in SESSION:
                 cursor.execute(statement)
-        yield connection
-    finally:
-        connection.close()
+    return connection
 
 
 def begin_snapshot(connection: pymysql.Connection) -> None:
-    """All that is read from now on was true at this moment. Nothing can be written."""
     with connection.cursor() as cursor:
-        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+        for statement in SNAPSHOT:
+            cursor.execute(statement)
 
 
 @contextlib.contextmanager

@@ -62,7 +62,9 @@ class Decoder:
             return sieve.lose(name, reason, mask, default)
 
         try:
-            if pa.types.is_binary(array.type) and not pa.types.is_binary(reading.arrow):
+            # PyMySQL's bytes, and connectorx's.
+            raw = pa.types.is_binary(array.type) or pa.types.is_large_binary(array.type)
+            if raw and not pa.types.is_binary(reading.arrow):
                 array = as_text(array, lose)
             return reading.finish(array.cast(reading.arrow), lose)
         except pa.ArrowInvalid as error:

@@ -29,6 +29,8 @@ class Reading:
     """`expression` takes the quoted column name for {}; its values, as `arrow`, are what `finish` takes.
 
     `whole` says that a value may be megabytes large, or that the server only warns of those that it makes NULL.
+    `kept` is, for a comparison, what the server takes for {}: NULL in place of a value of which `finish` makes NULL.
+    `said` is what `read_as` says of the column, where it says something.
     """
 
     expression: str
@@ -36,6 +38,8 @@ class Reading:
     finish: Finish
     arrow: pa.DataType = _STRING
     whole: bool = False
+    kept: str = "{}"
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,7 @@ class Column:
 
     `precision` and `scale` are those of a DECIMAL, `fraction` the digits of a TIME's, DATETIME's or
     TIMESTAMP's seconds. `key` counts from 1 along the columns that identify a row, and is 0 outside of them.
+    `override` is how its owner wants it read.
     """
 
     table: str
@@ -55,25 +60,32 @@ class Column:
     scale: int | None
     fraction: int | None
     key: int = 0
+    override: Reading | None = None
 
     @property
     def reading(self) -> Reading:
         """DataError for a type that is not known here: guessing would lose something without a word."""
+        if self.override:
+            return self.override
         unsigned = "unsigned" in self.declared
-        if self.data_type in _INTEGERS:
-            signed_type, unsigned_type = _INTEGERS[self.data_type]
+        if self.data_type in INTEGERS:
+            signed_type, unsigned_type = INTEGERS[self.data_type]
             arrow = pa.uint64() if unsigned_type == "NUMERIC(20,0)" and unsigned else pa.int64()
-            return Reading("{}", unsigned_type if unsigned else signed_type, _as_it_is, arrow)
+            return Reading("{}", unsigned_type if unsigned else signed_type, as_it_is, arrow)
         if self.data_type == "bit":
             return _bit(self.precision or 1)
         if self.data_type == "time":
-            return Reading(_seconds(self.fraction or 0), "NUMERIC", _as_it_is)
+            return Reading(_seconds(self.fraction or 0), "NUMERIC", as_it_is)
         if self.data_type in _READINGS:
             return _READINGS[self.data_type]
         raise DataError(
-            f"{self.table}.{self.name}: MySQL type {self.declared} has no place in the warehouse yet; name the other "
-            f"columns in `columns`, or read it with `sql` as text"
+            f"{self.table}.{self.name}: MySQL type {self.declared} has no place in the warehouse yet; write "
+            f"read_as = {{{self.name!r}: 'text'}} in its extractor, or name the other columns in `columns`"
         )
+
+
+def quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def of_result(name: str, code: int, binary: bool, unsigned: bool) -> Reading:
@@ -86,7 +98,7 @@ def of_result(name: str, code: int, binary: bool, unsigned: bool) -> Reading:
         raise DataError(f"column {name}: {kind}; write {cure} AS `{name}` in sql")
     if code in _RESULT_INTEGERS:
         big = code == FIELD_TYPE.LONGLONG and unsigned
-        return _BIG if big else Reading("{}", "BIGINT", _as_it_is, pa.int64())
+        return _BIG if big else Reading("{}", "BIGINT", as_it_is, pa.int64())
     if code in _RESULT_READINGS:
         return _RESULT_READINGS[code]
     return _BINARY if binary and code != FIELD_TYPE.JSON else _TEXT
@@ -113,11 +125,11 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def _as_it_is(values: pa.Array, lose: Lose) -> pa.Array:
+def as_it_is(values: pa.Array, lose: Lose) -> pa.Array:
     return values
 
 
-def _hex(values: pa.Array, lose: Lose) -> pa.Array:
+def as_hex(values: pa.Array, lose: Lose) -> pa.Array:
     # In Python and not by MySQL's HEX(), which makes NULL of a value whose hex exceeds max_allowed_packet.
     return pa.array([None if value is None else value.hex().upper() for value in values.to_pylist()], pa.string())
 
@@ -169,10 +181,10 @@ def without(values: pa.Array, mask: pa.Array, reason: str, lose: Lose, default: 
 
 def _bit(width: int) -> Reading:
     if width == 1:
-        return Reading("CAST({} AS UNSIGNED)", "BOOLEAN", _as_it_is, pa.bool_())
+        return Reading("CAST({} AS UNSIGNED)", "BOOLEAN", as_it_is, pa.bool_())
     if width < 64:
-        return Reading("CAST({} AS UNSIGNED)", "BIGINT", _as_it_is, pa.int64())
-    return Reading("CAST({} AS UNSIGNED)", "NUMERIC(20,0)", _as_it_is, pa.uint64())
+        return Reading("CAST({} AS UNSIGNED)", "BIGINT", as_it_is, pa.int64())
+    return Reading("CAST({} AS UNSIGNED)", "NUMERIC(20,0)", as_it_is, pa.uint64())
 
 
 def _seconds(fraction: int) -> str:
@@ -185,7 +197,7 @@ def _seconds(fraction: int) -> str:
 
 
 # Signed, unsigned. The display width says nothing: TINYINT(1) holds -128 to 127, and MySQL 8 hides most widths.
-_INTEGERS = {
+INTEGERS = {
     "tinyint": ("SMALLINT", "SMALLINT"),
     "smallint": ("SMALLINT", "INTEGER"),
     "mediumint": ("INTEGER", "INTEGER"),
@@ -193,25 +205,27 @@ _INTEGERS = {
     "bigint": ("BIGINT", "NUMERIC(20,0)"),
 }
 
-_TEXT = Reading("{}", "TEXT", _as_it_is)
-_LONG_TEXT = Reading("{}", "TEXT", _as_it_is, whole=True)
-_CAST_TEXT = Reading("CAST({} AS CHAR)", "TEXT", _as_it_is)
-_BINARY = Reading("{}", "TEXT", _hex, pa.binary())
-_LONG_BINARY = Reading("{}", "TEXT", _hex, pa.binary(), whole=True)
-_SPATIAL = Reading("ST_AsText({})", "TEXT", _as_it_is, whole=True)
-_BIG = Reading("{}", "NUMERIC(20,0)", _as_it_is, pa.uint64())
+_TEXT = Reading("{}", "TEXT", as_it_is)
+_LONG_TEXT = Reading("{}", "TEXT", as_it_is, whole=True)
+_CAST_TEXT = Reading("CAST({} AS CHAR)", "TEXT", as_it_is)
+_BINARY = Reading("{}", "TEXT", as_hex, pa.binary())
+_LONG_BINARY = Reading("{}", "TEXT", as_hex, pa.binary(), whole=True)
+_SPATIAL = Reading("ST_AsText({})", "TEXT", as_it_is, whole=True)
+_BIG = Reading("{}", "NUMERIC(20,0)", as_it_is, pa.uint64())
 _FIRST_DAY = pa.scalar(datetime.date.min, pa.date32())
+# Zero dates, those with a zero in them, and the 31st of February: FROM_DAYS mends them, or gives NULL.
+_OF_A_CALENDAR = "IF(YEAR({0}) > 0 AND FROM_DAYS(TO_DAYS({0})) = DATE({0}), {0}, NULL)"
 # A FLOAT is sent with 6 digits, 16777216 as 16777200; as a double it is sent so that it reads back the same.
-_FLOAT = Reading("({} * 1e0)", "DOUBLE PRECISION", _as_it_is, pa.float64())
+_FLOAT = Reading("({} * 1e0)", "DOUBLE PRECISION", as_it_is, pa.float64())
 
 _READINGS: dict[str, Reading] = {
-    "decimal": Reading("CAST({} AS CHAR)", "NUMERIC", _as_it_is),
+    "decimal": Reading("CAST({} AS CHAR)", "NUMERIC", as_it_is),
     "float": _FLOAT,
     "double": _FLOAT,
-    "date": Reading("CAST({} AS CHAR)", "DATE", _day),
-    "datetime": Reading("CAST({} AS CHAR)", "TIMESTAMP", _date),
-    "timestamp": Reading("CAST({} AS CHAR)", "TIMESTAMPTZ", _instant),
-    "year": Reading("{}", "SMALLINT", _year, pa.int64()),
+    "date": Reading("CAST({} AS CHAR)", "DATE", _day, kept=_OF_A_CALENDAR),
+    "datetime": Reading("CAST({} AS CHAR)", "TIMESTAMP", _date, kept=_OF_A_CALENDAR),
+    "timestamp": Reading("CAST({} AS CHAR)", "TIMESTAMPTZ", _instant, kept=_OF_A_CALENDAR),
+    "year": Reading("{}", "SMALLINT", _year, pa.int64(), kept="NULLIF({} + 0, 0)"),
     **dict.fromkeys(("char", "varchar", "tinytext", "text", "enum", "set"), _TEXT),
     **dict.fromkeys(("mediumtext", "longtext", "json"), _LONG_TEXT),
     **dict.fromkeys(("uuid", "inet4", "inet6"), _CAST_TEXT),
@@ -226,9 +240,9 @@ _READINGS: dict[str, Reading] = {
 _RESULT_INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG}
 
 _RESULT_READINGS: dict[int, Reading] = {
-    FIELD_TYPE.DECIMAL: Reading("{}", "NUMERIC", _as_it_is),
-    FIELD_TYPE.NEWDECIMAL: Reading("{}", "NUMERIC", _as_it_is),
-    FIELD_TYPE.DOUBLE: Reading("{}", "DOUBLE PRECISION", _as_it_is, pa.float64()),
+    FIELD_TYPE.DECIMAL: Reading("{}", "NUMERIC", as_it_is),
+    FIELD_TYPE.NEWDECIMAL: Reading("{}", "NUMERIC", as_it_is),
+    FIELD_TYPE.DOUBLE: Reading("{}", "DOUBLE PRECISION", as_it_is, pa.float64()),
     FIELD_TYPE.DATE: Reading("{}", "DATE", _day),
     FIELD_TYPE.NEWDATE: Reading("{}", "DATE", _day),
     FIELD_TYPE.DATETIME: Reading("{}", "TIMESTAMP", _date),

@@ -51,8 +51,6 @@ class MariaDB(Server):
             *self.options,
             f"--port={self.port}",
             f"--bind-address={ports.HOST}",
-            # A server that starts deletes the temporary tables it finds here, whosever they are.
-            f"--tmpdir={self.data}",
             # No unix socket: its path may have 107 bytes at most, and a checkout may lie deeper.
             "--socket=",
             "--skip-name-resolve",
@@ -90,7 +88,9 @@ class MariaDB(Server):
 
     def _program(self, data: Path) -> list[str]:
         user = ["--user=root"] if os.geteuid() == 0 else []
-        return [str(programs.system_program("mariadbd")), "--no-defaults", *user, f"--datadir={data}"]
+        # A server that starts deletes the temporary tables it finds in its tmpdir, whosever they are.
+        folders = [f"--datadir={data}", f"--tmpdir={data}"]
+        return [str(programs.system_program("mariadbd")), "--no-defaults", *user, *folders]
 
 
 _SYSTEM_TABLES = ("mysql_system_tables", "mysql_performance_tables")
