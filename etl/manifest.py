@@ -118,6 +118,10 @@ class Manifest:
         return manifest
 
 
+# The manifests that this process has written, and not removed.
+_written: set[str] = set()
+
+
 class ManifestTarget(luigi.Target):
     """An extract's output: it exists when its manifest does.
 
@@ -147,8 +151,8 @@ class ManifestTarget(luigi.Target):
         return cls(_bucket().key(url).removesuffix("/manifest.json"))
 
     def exists(self) -> bool:
-        """One HEAD request."""
-        return _bucket().exists(self.key)
+        """One HEAD request, unless this process wrote it: S3 shows what was written to whoever asks afterwards."""
+        return self.url in _written or _bucket().exists(self.key)
 
     def manifest(self) -> Manifest:
         return Manifest.from_json(_bucket().read(self.key), self.url)
@@ -184,6 +188,7 @@ class ManifestTarget(luigi.Target):
                 writer.abort()
             return published
         failpoint("manifest.after")
+        _written.add(self.url)
         return manifest
 
     def open(self, mode: str = "w") -> TextHandle:
@@ -203,6 +208,7 @@ class ManifestTarget(luigi.Target):
     def remove(self, manifest: Manifest) -> None:
         """Delete the manifest first, so that at no moment it lists parts that are gone; then the parts."""
         bucket = _bucket()
+        _written.discard(self.url)
         bucket.delete([self.key, *(bucket.key(part.url) for part in (*manifest.parts, *manifest.rejected))])
 
     def _manifest(self, writer: PartsWriter, findings: Findings, started: str) -> Manifest:
@@ -230,10 +236,10 @@ class ManifestTarget(luigi.Target):
 
     def _bury_the_dead(self, bucket: Bucket) -> None:
         bucket.abort_uploads(self.folder + "/")
-        if bucket.exists(self.key):
-            return
-        now = datetime.now(timezone.utc)
-        bucket.delete(found.key for found in bucket.list(self.folder + "/") if now - found.modified > _DEAD_AFTER)
+        there = list(bucket.list(self.folder + "/"))
+        if self.key not in [found.key for found in there]:
+            now = datetime.now(timezone.utc)
+            bucket.delete(found.key for found in there if now - found.modified > _DEAD_AFTER)
 
 
 def _bucket() -> Bucket:
