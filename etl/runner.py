@@ -2,17 +2,17 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
 import luigi
+import luigi.cmdline
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -57,31 +57,47 @@ def run(family: type[luigi.Task], workers: int, arguments: list[str], console: C
     they are.
     """
     reading, writing = os.pipe()
-    environment = os.environ | {events.PIPE: str(writing), "ETL_RUN_ID": run_id()}
-    command = [sys.executable, "-m", "luigi", "--module", family.__module__, family.__name__, *arguments]
-    command += ["--workers", str(workers), *([] if _luigid_answers() else ["--local-scheduler"])]
-    with contextlib.ExitStack() as stack:
-        log = _log_file() if console.is_terminal else None
-        output: IO[Any] | None = stack.enter_context(log.open("w")) if log else None
-        process = subprocess.Popen(
-            command, stdout=output or sys.stderr, stderr=output or sys.stderr, env=environment, pass_fds=[writing]
-        )
-        os.close(writing)
-        tasks: dict[str, Seen] = {}
-        try:
-            with os.fdopen(reading) as lines:
-                if console.is_terminal:
-                    _watch(lines, tasks, console)
-                else:
-                    for line in lines:
-                        _note(tasks, line)
-            code = process.wait()
-        except BaseException:
-            # Ctrl-C reached luigi as well, which stops its workers; wait, so that none outlives this command.
-            process.terminate()
-            process.wait()
-            raise
-    return Outcome(code if code >= 0 else _CRASH, tasks, log)
+    log = _log_file() if console.is_terminal else None
+    shared = _luigid_answers()
+    said = ["--module", family.__module__, family.__name__, *arguments, "--workers", str(workers)]
+    # The process as well: who sets ETL_RUN_ID gives several runs one run id.
+    worker = f"{run_id()}-{os.getpid()}"
+    said += ["--worker-id", worker] if shared else ["--local-scheduler"]
+    # Forked and not started anew: the tasks are imported already, which is a third of what a small run cost. Whatever
+    # needs a thread or a connection begins after this line.
+    process = multiprocessing.get_context("fork").Process(target=_luigi, args=(said, reading, writing, log))
+    process.start()
+    os.close(writing)
+    tasks: dict[str, Seen] = {}
+    try:
+        with os.fdopen(reading) as lines:
+            if console.is_terminal:
+                _watch(lines, tasks, console)
+            else:
+                for line in lines:
+                    _note(tasks, line)
+        process.join()
+    except BaseException:
+        # Ctrl-C reached luigi as well, which stops its workers; wait, so that none outlives this command.
+        process.terminate()
+        process.join()
+        raise
+    finally:
+        if shared:
+            _leave(worker)
+    code = process.exitcode
+    return Outcome(code if code is not None and code >= 0 else _CRASH, tasks, log)
+
+
+def _luigi(arguments: list[str], reading: int, writing: int, log: Path | None) -> None:
+    """Luigi's own command, in a process of its own whose output is `log` or stderr."""
+    os.close(reading)
+    os.environ[events.PIPE] = str(writing)
+    if log:
+        with log.open("w") as file:
+            os.dup2(file.fileno(), sys.stderr.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    luigi.cmdline.luigi_run(arguments)
 
 
 def _watch(lines: Iterator[str], tasks: dict[str, Seen], console: Console) -> None:
@@ -142,3 +158,17 @@ def _luigid_answers() -> bool:
     except OSError:
         return False
     return True
+
+
+def _leave(worker: str) -> None:
+    """Tell luigid that the run is over, which luigi itself does not.
+
+    For a minute it would go on keeping [resources] free for what the run left undone, and give other runs none of
+    the tasks that need them, so that they would leave with exit code 25.
+    """
+    settings = luigi.interface.core()
+    luigid = luigi.rpc.RemoteScheduler(f"http://{settings.scheduler_host}:{settings.scheduler_port}")
+    # Whether luigid hears it changes nothing in how the run went.
+    with contextlib.suppress(luigi.rpc.RPCError):
+        if _luigid_answers():
+            luigid.disable_worker(worker=worker)  # type: ignore[attr-defined]
