@@ -7,9 +7,7 @@ import luigi
 from bench.measure import Failed
 from etl.load import BaseLoader
 from etl.mirror import MirrorTable
-from etl.sources.elasticsearch import ElasticsearchExtractor
 from etl.sources.mysql import MySQLExtractor
-from etl.sources.redis import RedisExtractor
 
 
 class ExtractItems(MySQLExtractor):
@@ -23,16 +21,6 @@ class LoadItems(BaseLoader):
     table = "items"
     strategy = "upsert"
     key = ("id",)
-
-
-class ExtractDocuments(ElasticsearchExtractor):
-    index = "documents"
-    columns = ("id", "user_id", "query", "results", "took_ms", "price", "searched_at")
-    fields = {"id": "_id"}
-
-
-class ExtractKeys(RedisExtractor):
-    pass
 
 
 def mirror(tables: list[str], date: str) -> None:

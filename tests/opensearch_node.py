@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import urllib.request
 from pathlib import Path
@@ -107,7 +108,7 @@ def distribution() -> Path:
     with tempfile.TemporaryDirectory(dir=_VAR, prefix="opensearch.") as draft:
         fetched = ["--strict-checksums", "dependency:unpack", f"-Dartifact={ARTIFACT}", f"-DoutputDirectory={draft}"]
         done = subprocess.run(
-            [str(_program("mvn", "maven")), "--batch-mode", "--quiet", *fetched],
+            [str(_program("mvn", "maven")), "--batch-mode", "--quiet", "-Dstyle.color=never", *fetched],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -130,3 +131,10 @@ def _program(name: str, package: str) -> Path:
     if found is None:
         raise EtlError(f"{name} is not installed; install it with: sudo apt-get install -y {package}")
     return Path(found)
+
+
+if __name__ == "__main__":
+    try:
+        distribution()
+    except EtlError as error:
+        sys.exit(str(error))

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import redis as redis_driver
 
-from bench import ours
 from bench.contests import OURS, Contest
 from bench.contests.exports import extract, script
+from bench.ours_redis import ExtractKeys
 from bench.servers import Servers
 
 _KEYS = 500_000
@@ -23,7 +23,7 @@ def contest(servers: Servers, scale: float) -> Iterator[Contest]:
     rows = _seeded(servers, keys)
     url = servers.redis.url()
     ways = {
-        OURS: lambda number: extract(ours.ExtractKeys, number, rows, servers, redis=url),
+        OURS: lambda number: extract(ExtractKeys, number, rows, servers, redis=url),
         "redis-py loop": lambda number: script("bench.plain_redis", [url], rows, servers),
     }
     yield Contest(f"{keys:,} keys of Redis to CSV", dict.fromkeys(ways, rows), ways)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import urllib3
 
-from bench import ours
 from bench.contests import OURS, Contest, Unavailable
 from bench.contests.exports import extract, script
 from bench.measure import Cost
+from bench.ours_search import ExtractDocuments
 from bench.servers import Servers
 from etl.errors import EtlError
 from tests.opensearch_node import OpenSearchNode
@@ -47,7 +47,7 @@ def contest(servers: Servers, scale: float) -> Iterator[Contest]:
 
     best = min(_PAGES, key=lambda page: scan(page).seconds)
     ways = {
-        OURS: lambda number: extract(ours.ExtractDocuments, number, rows, servers, elasticsearch=url),
+        OURS: lambda number: extract(ExtractDocuments, number, rows, servers, elasticsearch=url),
         "opensearch-py scan": lambda number: scan(best),
     }
     title = f"{rows:,} documents of OpenSearch to CSV, scan by pages of {best:,}"

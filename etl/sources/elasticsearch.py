@@ -27,7 +27,7 @@ class ElasticsearchExtractor(BaseExtractor):
     - `query`: a query of the search DSL, or a method that returns one and may use `self.date`;
     - `arrays`: for each column that may hold several values `first` (the others are counted as losses) or
       `join` (always a JSON array). Without one, several values are a DataError that names the document;
-    - `page_size`: documents a request.
+    - `page_size`: documents a request, or fewer where they are long: a page of whole documents is in memory.
 
     Numbers keep their digits, a missing field and null are NULL, an object is its JSON text.
     """
@@ -62,11 +62,12 @@ class ElasticsearchExtractor(BaseExtractor):
             mappings = server.mapping(self.index)
             documents.check(self.index, mappings, paths)
             self._say_key(paths, len(mappings))
-            source = documents.source(mappings, fields.wanted)
-            search = {"query": self._query(), "_source": source, "size": self.page_size, "track_total_hits": True}
+            # Whole documents: a server that leaves fields out sends the numbers of the others as doubles.
+            whole = bool(fields.wanted)
+            search = {"query": self._query(), "_source": whole, "size": self.page_size, "track_total_hits": True}
             for total, hits in snapshot.read(server, self.index, search, fields.decoder()):
                 self.findings.counted = total
-                if source:
+                if whole:
                     _check_source(hits)
                 arrays = [self._text(column, values(hits), hits) for column, values in columns]
                 yield pa.record_batch(arrays, names=list(self.columns))

@@ -3,12 +3,14 @@
 import contextlib
 import fnmatch
 import logging
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable
 from types import NoneType
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from etl.errors import DataError, SourceError
 from etl.sources.json_values import as_text, json_text
@@ -21,10 +23,7 @@ FAIL, FIRST, JOIN = "fail", "first", "join"
 # Objects whose inner names the mapping does not list.
 _OPAQUE_TYPES = ("flattened", "flat_object")
 
-_SHORT_TYPES = (
-    "alias", "boolean", "byte", "constant_keyword", "date", "date_nanos", "double", "float", "half_float", "integer",
-    "ip", "keyword", "long", "scaled_float", "short", "token_count", "unsigned_long", "version",
-)  # fmt: skip
+_SEPARATOR = "\0"
 
 
 def check(index: str, mappings: dict[str, dict[str, Any]], fields: Iterable[str]) -> None:
@@ -50,16 +49,6 @@ def check(index: str, mappings: dict[str, dict[str, Any]], fields: Iterable[str]
             logger.warning("%s: field %s is %s; all of it is read as text", index, field, seen)
 
 
-def source(mappings: dict[str, dict[str, Any]], fields: list[str]) -> list[str] | bool:
-    """What to ask for as `_source`: all of it, unless something long may be left out.
-
-    The server copies a whole document as it stands; to leave a field out it reads the document and writes it anew.
-    """
-    if not fields:
-        return False
-    return fields if any(_leaves_long(mapping, fields) for mapping in mappings.values()) else True
-
-
 def settled(values: list[Any], policy: str) -> list[Any]:
     """The values under an array policy, of which `first` keeps the first and `fail` lets one pass.
 
@@ -73,12 +62,18 @@ def settled(values: list[Any], policy: str) -> list[Any]:
 
 def text_array(values: list[Any], kinds: set[type]) -> pa.Array:
     """The text of values of these kinds; UnicodeEncodeError for half a surrogate pair."""
-    if kinds <= {str, NoneType}:
-        return pa.array(values, pa.string())
-    if kinds <= {int, NoneType}:
+    if kinds == {int}:
         with contextlib.suppress(OverflowError):
-            return pa.array(values, pa.int64()).cast(pa.string())
-    return pa.array(list(map(as_text, values)), pa.string())
+            numbers = pa.py_buffer(array("q", values))
+            return pa.Array.from_buffers(pa.int64(), len(values), [None, numbers]).cast(pa.string())
+    if not kinds <= {str, NoneType}:
+        values = list(map(as_text, values))
+    if NoneType not in kinds:
+        return _texts(values)
+    texts = _texts(["" if value is None else value for value in values])
+    known = pa.py_buffer(bytes([value is not None for value in values]))
+    bits = pa.Array.from_buffers(pa.uint8(), len(values), [None, known]).cast(pa.bool_()).buffers()[1]
+    return pa.Array.from_buffers(pa.string(), len(values), [bits, *texts.buffers()[1:]])
 
 
 def find(node: Any, path: str) -> Any:
@@ -108,6 +103,15 @@ def check_policies(task: str, arrays: dict[str, str], columns: Iterable[str]) ->
             raise DataError(f"{task}: arrays[{column!r}] is {policy!r}; say one of {FAIL}, {FIRST}, {JOIN}")
 
 
+def _texts(values: list[str]) -> pa.Array:
+    """The same as `pa.array`, which imports pandas to see whether a list is a Series: a quarter second."""
+    joined = _SEPARATOR.join(values).encode()
+    ends = pa.py_buffer(array("i", [0, len(joined)]))
+    whole = pa.Array.from_buffers(pa.string(), min(1, len(values)), [None, ends, pa.py_buffer(joined)])
+    split = pc.split_pattern(whole, _SEPARATOR).flatten()
+    return split if len(split) == len(values) else pa.array(values, pa.string())
+
+
 def _joined(value: Any) -> str:
     return json_text(value) if type(value) is list else f"[{json_text(value)}]"
 
@@ -128,19 +132,6 @@ def _type_of(mapping: dict[str, Any], field: str) -> str | None:
             return "unmapped" if kept else None
         node = node["properties"][part] | {"dynamic": node["properties"][part].get("dynamic", node.get("dynamic"))}
     return None if node.get("type") == "alias" else node.get("type", "object")
-
-
-def _leaves_long(mapping: dict[str, Any], fields: list[str], prefix: str = "") -> bool:
-    """Whether a document may hold, besides these fields, one whose type sets no limit to its length."""
-    if str(mapping.get("dynamic", "")).lower() in ("false", "runtime"):
-        return True
-    for name, node in mapping.get("properties", {}).items():
-        path = prefix + name
-        if path in fields:
-            continue
-        if _leaves_long(node, fields, f"{path}.") if "properties" in node else node.get("type") not in _SHORT_TYPES:
-            return True
-    return False
 
 
 def _derived(mappings: dict[str, dict[str, Any]], field: str) -> str:

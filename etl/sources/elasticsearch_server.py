@@ -6,15 +6,18 @@ the other product's URL with something else than an error.
 """
 
 import contextlib
+import functools
+import http.client
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util import make_headers, parse_url
 
@@ -26,6 +29,7 @@ _ANSWER = decoder(dict[str, Any])
 _BUSY = (429, 502, 503, 504)
 _BUDGET = 60.0
 _FIRST_PAUSE = 0.25
+_CONNECT_SECONDS, _READ_SECONDS = 10, 300
 
 
 @dataclass(frozen=True)
@@ -56,17 +60,20 @@ class Product:
 
 
 class Server:
-    """A search server; every failure is a SourceError that says what was asked and what came back."""
+    """A search server on one connection; every failure is a SourceError that says what was asked and what came back."""
 
     def __init__(self, url: str):
         parts = parse_url(url)
         if parts.scheme not in ("http", "https") or not parts.host:
             raise ConfigError("[elasticsearch] url: not an address; write http://host:9200 or https://user:pw@host")
-        # The password goes into a header and stays out of the address, which errors quote.
-        login = make_headers(basic_auth=parts.auth) if parts.auth else {}
+        # The password goes into a header and stays out of the address, which errors quote. Its bytes are UTF-8's, of
+        # which urllib3, that writes Latin-1, is to change none.
+        login = make_headers(basic_auth=unquote(parts.auth, "latin-1")) if parts.auth else {}
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"} | login
         self._address = parts._replace(auth=None).url.rstrip("/")
-        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=10, read=300), retries=False)
+        self._root = (parts.path or "").rstrip("/")
+        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._connection = kind(parts.host.strip("[]"), parts.port)
 
     def __str__(self) -> str:
         return self._address
@@ -91,7 +98,7 @@ class Server:
         return {name: found["mappings"] for name, found in answer.items()}
 
     def close(self) -> None:
-        self._pool.clear()
+        self._connection.close()
 
     def ask(
         self,
@@ -102,9 +109,29 @@ class Server:
         again: bool = True,
     ) -> Any:
         """The answer; a server that is busy is asked again for a minute at most, when that is harmless."""
+        return self.send(method, path, body, decode, again)()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        decode: Callable[[bytes], Any] = _ANSWER,
+        again: bool = True,
+    ) -> Callable[[], Any]:
+        """What `ask` does, but without waiting: the server works until what is returned is called for the answer.
+
+        Nothing else may be asked before that.
+        """
+        self._send(method, path, body)
+        return functools.partial(self._answer, method, path, body, decode, again)
+
+    def _answer(
+        self, method: str, path: str, body: dict[str, Any] | None, decode: Callable[[bytes], Any], again: bool
+    ) -> Any:
         asked, pause = time.monotonic(), _FIRST_PAUSE
         while True:
-            response = self._send(method, path, body)
+            response = self._receive(method, path)
             if response.status < 300:
                 return self._decoded(method, path, response.data, decode)
             wanted = response.headers.get("Retry-After", "")
@@ -113,11 +140,28 @@ class Server:
             if not again or response.status not in _BUSY or late:
                 raise SourceError(self._refusal(method, path, response))
             time.sleep(pause)
+            self._send(method, path, body)
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> urllib3.BaseHTTPResponse:
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> None:
+        connection = self._connection
+        with self._answering(method, path):
+            if not connection.is_connected:
+                connection.close()
+                connection.timeout = _CONNECT_SECONDS
+                connection.connect()
+                connection.timeout = _READ_SECONDS
+            connection.request(method, self._root + path, body=_json(body), headers=self._headers)
+
+    def _receive(self, method: str, path: str) -> urllib3.BaseHTTPResponse:
+        with self._answering(method, path):
+            return self._connection.getresponse()
+
+    @contextlib.contextmanager
+    def _answering(self, method: str, path: str) -> Iterator[None]:
         try:
-            return self._pool.request(method, self._address + path, body=_json(body), headers=self._headers)
-        except HTTPError as error:
+            yield
+        except (HTTPError, http.client.HTTPException, OSError) as error:
+            self._connection.close()
             raise SourceError(
                 f"{self}: no answer to {method} {path.partition('?')[0]} ({error}); is it running, and is "
                 f"[elasticsearch] url right?"

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from etl.errors import SourceError
@@ -15,25 +14,29 @@ logger = logging.getLogger("luigi-interface.etl")
 
 # How long a context outlives the page before it: the time in which a page must be written to the lake.
 _KEEP_ALIVE = "5m"
+# What a page may take, and by how many documents of the index that is judged.
+_PAGE_BYTES = 8 << 20
+_SAMPLE = 100
 
 Decoder = Callable[[bytes], Page[Any]]
 
 
 def read(server: Server, index: str, search: dict[str, Any], decode: Decoder) -> Iterator[tuple[int, list[Hit[Any]]]]:
-    """The hits of `search`, each page with the snapshot's total; while one is used, the next is on its way.
+    """The hits of `search`, each page with the snapshot's total; while one is used, the server makes the next.
 
     The last page is empty, so that an empty snapshot has a total too. The context is closed when the
     iterator is, however it ends. The total is held against `_count` just before and just after the snapshot
-    was taken, on the same copies of the shards.
+    was taken, on the same copies of the shards. A page has fewer documents than `size` says where they are long.
     """
     product = server.product()
+    search = search | {"size": _page_size(server, index, search)}
     counted = [_count(server, index, search)]
-    context = (PointInTime if product.pages_a_point_in_time else Scroll)(server, product, index, search, decode)
+    kind = PointInTime if product.pages_a_point_in_time else Scroll
     total, seen = None, 0
-    # Leaving waits for the request that is under way, and closes the context after that.
-    with contextlib.closing(context), ThreadPoolExecutor(1) as ahead:
-        page = context.page()
+    with contextlib.closing(kind(server, product, index, search, decode)) as context:
+        context.send()
         while True:
+            page = context.page()
             _check_whole(index, page)
             said, hits = _total(index, page), page.hits.hits
             if total is None:
@@ -46,11 +49,11 @@ def read(server: Server, index: str, search: dict[str, Any], decode: Decoder) ->
                     f"{index}: the snapshot held {total} documents, after {seen} were read it says {said}; "
                     f"a shard was lost or a page came twice, look at the cluster's health and run again"
                 )
-            following = ahead.submit(context.page) if hits else None
+            if hits:
+                context.send()
             yield total, hits
-            if following is None:
+            if not hits:
                 break
-            page = following.result()
     if seen != total:
         raise SourceError(
             f"{index}: {seen} documents were read of {total} in the snapshot; look at the cluster's health and run "
@@ -58,24 +61,51 @@ def read(server: Server, index: str, search: dict[str, Any], decode: Decoder) ->
         )
 
 
-class PointInTime:
+class _Context:
+    """What holds a snapshot open at the server; `send` asks for its next page, for which `page` then waits."""
+
+    def __init__(self, server: Server, product: Product, index: str, search: dict[str, Any], decode: Decoder) -> None:
+        self._server, self._product, self._index, self._decode = server, product, index, decode
+        self._search = search
+        self._context: str | None = None
+        self._answer: Callable[[], Page[Any]] | None = None
+
+    def page(self) -> Page[Any]:
+        assert self._answer
+        answer, self._answer = self._answer, None
+        return answer()
+
+    def close(self) -> None:
+        if self._answer is not None:
+            # The first page names the context, and what a search still uses is better not closed.
+            with contextlib.suppress(SourceError):
+                self.page()
+        if self._context is not None:
+            self._release(self._context)
+
+    def _release(self, context: str) -> None:
+        raise NotImplementedError
+
+
+class PointInTime(_Context):
     """https://www.elastic.co/guide/en/elasticsearch/reference/current/paginate-search-results.html,
     https://docs.opensearch.org/latest/search-plugins/searching-data/point-in-time/"""
 
     def __init__(self, server: Server, product: Product, index: str, search: dict[str, Any], decode: Decoder) -> None:
-        self._server, self._product, self._index, self._decode = server, product, index, decode
+        super().__init__(server, product, index, search | {"sort": product.tiebreak}, decode)
         self._path, self._said = ("/_search/point_in_time", "pit_id") if product.opensearch else ("/_pit", "id")
-        self._search = search | {"sort": product.tiebreak}
-        self._context: str | None = None
         self._last: list[Any] | None = None
 
-    def page(self) -> Page[Any]:
+    def send(self) -> None:
         if self._context is None:
             self._open()
         place: dict[str, Any] = {"pit": {"id": self._context, "keep_alive": _KEEP_ALIVE}}
         if self._last:
             place["search_after"] = self._last
-        page = self._server.ask("POST", "/_search", self._search | place, self._decode)
+        self._answer = self._server.send("POST", "/_search", self._search | place, self._decode)
+
+    def page(self) -> Page[Any]:
+        page = super().page()
         self._context = page.pit_id or self._context
         if hits := page.hits.hits:
             last = hits[-1].sort.values() if hits[-1].sort else None
@@ -87,11 +117,6 @@ class PointInTime:
             self._last = last
         return page
 
-    def close(self) -> None:
-        if self._context is not None:
-            context = [self._context] if self._product.opensearch else self._context
-            _release(self._server, self._path, {self._said: context})
-
     def _open(self) -> None:
         path = f"{index_path(self._index)}{self._path}?keep_alive={_KEEP_ALIVE}&{_copies()}"
         opened = self._server.ask("POST", path)
@@ -102,31 +127,31 @@ class PointInTime:
             )
         _check_shards(self._index, opened.get("_shards"))
 
+    def _release(self, context: str) -> None:
+        _release(self._server, self._path, {self._said: [context] if self._product.opensearch else context})
 
-class Scroll:
+
+class Scroll(_Context):
     """A page is asked for once: a server that failed to deliver one goes on with the next.
 
     https://www.elastic.co/guide/en/elasticsearch/reference/7.10/paginate-search-results.html#scroll-search-results
     """
 
-    def __init__(self, server: Server, _product: Product, index: str, search: dict[str, Any], decode: Decoder) -> None:
-        self._server, self._decode = server, decode
-        self._path = f"{index_path(index)}/_search?scroll={_KEEP_ALIVE}&{_copies()}"
-        self._search = search | {"sort": ["_doc"]}
-        self._context: str | None = None
-
-    def page(self) -> Page[Any]:
+    def send(self) -> None:
         if self._context is None:
-            page = self._server.ask("POST", self._path, self._search, self._decode)
+            path = f"{index_path(self._index)}/_search?scroll={_KEEP_ALIVE}&{_copies()}"
+            self._answer = self._server.send("POST", path, self._search | {"sort": ["_doc"]}, self._decode)
         else:
             following = {"scroll": _KEEP_ALIVE, "scroll_id": self._context}
-            page = self._server.ask("POST", "/_search/scroll", following, self._decode, again=False)
+            self._answer = self._server.send("POST", "/_search/scroll", following, self._decode, again=False)
+
+    def page(self) -> Page[Any]:
+        page = super().page()
         self._context = page.scroll_id or self._context
         return page
 
-    def close(self) -> None:
-        if self._context is not None:
-            _release(self._server, "/_search/scroll", {"scroll_id": [self._context]})
+    def _release(self, context: str) -> None:
+        _release(self._server, "/_search/scroll", {"scroll_id": [context]})
 
 
 def _release(server: Server, path: str, context: dict[str, Any]) -> None:
@@ -135,6 +160,16 @@ def _release(server: Server, path: str, context: dict[str, Any]) -> None:
         server.ask("DELETE", path, context, again=False)
     except SourceError as error:
         logger.warning("a search context stays open for %s: %s", _KEEP_ALIVE, error)
+
+
+def _page_size(server: Server, index: str, search: dict[str, Any]) -> int:
+    """As many documents as `size` says, or as many like the index's first ones as fit a page."""
+    size: int = search["size"]
+    if size <= _SAMPLE:
+        return size
+    sample = {"query": search["query"], "_source": search["_source"], "size": _SAMPLE, "sort": ["_doc"]}
+    taken = server.ask("POST", f"{index_path(index)}/_search?{_copies()}", sample, decode=len)
+    return min(size, max(1, _PAGE_BYTES * _SAMPLE // taken))
 
 
 def _count(server: Server, index: str, search: dict[str, Any]) -> int:

@@ -30,7 +30,7 @@ class RedisExtractor(BaseExtractor):
 
     A subclass that wants other rows says its `columns` and writes `rows_of(key, elements)`; bytes that it yields
     become text by the rule of `as_text`, dicts and lists become JSON by the same rule. `types` are the Arrow types of
-    the columns that are not text. Without that, elements become columns many keys at a time, several times faster.
+    the columns that are not text. Without that, elements become columns many keys at a time, twice as fast.
 
     Memory: a page of a big key at a time, and to tell duplicates the names of all keys (and, while a big hash, set
     or zset is read, of its fields): about 100 bytes a name, 50 MB for 500,000 keys. One value is held whole.

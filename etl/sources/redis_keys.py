@@ -159,9 +159,10 @@ class KeyReader:
             yield from _cut(keys, sizes)
 
     def _read(self, part: "_Part", sent: Sent) -> Group:
-        counts = self._hyperloglogs(part.small, sent.replies())
+        received = sent.replies()
+        counts = self._hyperloglogs(part.small, received)
         keys, replies = [], []
-        for key, reply in zip(part.small, sent.replies(), strict=True):
+        for key, reply in zip(part.small, received, strict=True):
             if isinstance(reply, redis.ResponseError):
                 self._changed()
             elif reply is None or (reply == [] and key.type != "stream"):
