@@ -202,7 +202,7 @@ class Upload:
         failpoint("upload.before_close")
         with self._bucket._explained(self._key):
             if self._upload is None:
-                self._bucket._s3.put_object(**self._where, Body=bytes(self._pending))
+                self._bucket._s3.put_object(**self._where, Body=self._pending)
             else:
                 if self._pending:
                     self._send()
@@ -232,10 +232,10 @@ class Upload:
         self._arrive()
         if self._courier is None:
             self._courier = concurrent.futures.ThreadPoolExecutor(1)
-        self._travelling = self._courier.submit(self._deliver, len(self._pieces) + 1, bytes(self._pending))
-        self._pending.clear()
+        self._travelling = self._courier.submit(self._deliver, len(self._pieces) + 1, self._pending)
+        self._pending = bytearray()
 
-    def _deliver(self, number: int, piece: bytes) -> None:
+    def _deliver(self, number: int, piece: bytearray) -> None:
         with self._bucket._explained(self._key):
             answer = self._bucket._s3.upload_part(**self._where, UploadId=self._upload, PartNumber=number, Body=piece)
         self._pieces.append({"PartNumber": number, "ETag": answer["ETag"]})

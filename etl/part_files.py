@@ -7,6 +7,7 @@ import io
 import secrets
 from typing import BinaryIO
 
+import luigi.configuration
 import pyarrow as pa
 
 from etl import config
@@ -14,7 +15,7 @@ from etl.errors import ConfigError, DataError, LakeError
 from etl.failpoint import failpoint
 from etl.findings import Findings
 from etl.lake import Bucket, Upload
-from etl.parts import NULL, SUFFIX, PartWriter, canonical, collides, plain, retoken
+from etl.parts import NULL, SUFFIX, PartWriter, canonical, collides, pieces, plain, retoken
 from etl.progress import Progress
 from etl.run import run_id
 
@@ -37,8 +38,8 @@ class Part:
 class PartsWriter:
     """Writes batches as the parts of one attempt at an extract.
 
-    A new part begins when the last has its share of compressed bytes: 1 MiB for the first, twice as much for each
-    that follows, up to `[lake] part_mb`. So what is worth several COPY connections has a part for each of them.
+    Parts come in rounds of `[warehouse] copies` with about the same compressed size: 1 MiB in the first round, twice
+    as much in each that follows, up to `[lake] part_mb`. So each COPY connection has its share also of a small table.
     `schema` is the first batch's, None while there was none; `token` is what stands for NULL.
     """
 
@@ -49,6 +50,8 @@ class PartsWriter:
         self._bucket, self._columns, self._findings, self._progress = bucket, columns, findings, progress
         self.compression = settings.compression
         self._largest = settings.part_mb
+        # Whoever extracts need not know the warehouse: this setting of it is read alone.
+        self._copies = max(1, luigi.configuration.get_config().getint("warehouse", "copies", config.Warehouse.copies))
         self._folder = folder
         self._prefix = f"{folder}/{run_id()}-{secrets.token_hex(3)}/part-"
         self.token = NULL
@@ -69,16 +72,19 @@ class PartsWriter:
             self._put_aside()
         if collides(batch, self.token):
             self._change_token(batch)
-        if not batch.num_rows:
-            return
+        for piece in pieces(batch):
+            self._add(piece)
+        if batch.num_rows:
+            failpoint("extract.batch")
+            self._progress.add(batch.num_rows, batch.nbytes)
+
+    def _add(self, piece: pa.RecordBatch) -> None:
         if self._part is None:
             self._upload = self._bucket.upload(f"{self._prefix}{len(self.parts):05}{SUFFIX[self.compression]}")
-            self._part = PartWriter(self._upload, batch.schema, self.compression, self.token)
+            self._part = PartWriter(self._upload, piece.schema, self.compression, self.token)
         assert self._upload is not None
-        self._part.write(batch)
-        failpoint("extract.batch")
-        self._progress.add(batch.num_rows, batch.nbytes)
-        if self._upload.size >= min(1 << len(self.parts), self._largest) << 20:
+        self._part.write(piece)
+        if self._upload.size >= min(1 << len(self.parts) // self._copies, self._largest) << 20:
             self._close_part()
 
     def abort(self) -> None:
@@ -114,7 +120,8 @@ class PartsWriter:
         if self._aside is None:
             self._aside_upload = self._bucket.upload(self._rejected_key)
             self._aside = PartWriter(self._aside_upload, REJECTED, self.compression, NULL)
-        self._aside.write(batch)
+        for piece in pieces(batch):
+            self._aside.write(piece)
 
     def _check_columns(self, names: list[str]) -> None:
         if self._columns and tuple(names) != self._columns:

@@ -20,6 +20,8 @@ NULL = r"\N"
 # In bytes of UTF-8: a VARCHAR of Redshift holds no more, and a table must mean the same on both engines.
 LONGEST_TEXT = 65_535
 SUFFIX = {"zstd": ".csv.zst", "gzip": ".csv.gz"}
+# In bytes of Arrow: what becomes text at once stays in the processor's cache, and is a small share of a part.
+_PIECE = 1 << 19
 
 
 def plain(schema: pa.Schema) -> pa.Schema:
@@ -49,9 +51,21 @@ def warehouse_types(schema: pa.Schema) -> list[str]:
 
 
 def collides(batch: pa.RecordBatch, token: str) -> bool:
+    # As with NULs, a look at all bytes for the first one of the token settles it for nearly every column.
+    first = token[0].encode()
     return any(
-        pa.types.is_string(column.type) and pc.any(pc.equal(column, token)).as_py() is True for column in batch.columns
+        pa.types.is_string(column.type)
+        and first in _data(column).to_pybytes()
+        and pc.any(pc.equal(column, token)).as_py() is True
+        for column in batch.columns
     )
+
+
+def pieces(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in slices of half a MiB or less, or of one row."""
+    rows = max(1, batch.num_rows * _PIECE // max(1, batch.nbytes))
+    for start in range(0, batch.num_rows, rows):
+        yield batch.slice(start, rows)
 
 
 def retoken(chunks: Iterable[bytes], old: str, new: str) -> Iterator[bytes]:
@@ -77,11 +91,13 @@ def is_anonymous(names: tuple[str, ...]) -> bool:
 
 
 class PartWriter:
-    """Writes batches of one schema to one sink, compressed; `rows` counts them."""
+    """Writes batches of one schema to one sink, compressed; `rows` counts them. Best are `pieces`."""
 
     def __init__(self, sink: Any, schema: pa.Schema, compression: str, token: str):
         self._compressed = pa.CompressedOutputStream(pa.PythonFile(sink, "w"), compression)
-        options = pyarrow.csv.WriteOptions(include_header=False, null_string=token, quoting_style="needed")
+        options = pyarrow.csv.WriteOptions(
+            include_header=False, null_string=token, quoting_style="needed", batch_size=_PIECE
+        )
         self._csv = pyarrow.csv.CSVWriter(self._compressed, schema, write_options=options)
         self.rows = 0
 
@@ -108,7 +124,7 @@ def _canonical(array: pa.Array, field: pa.Field, sieve: Sieve) -> pa.Array:
     kind = array.type
     types = pa.types
     if types.is_string(kind):
-        return _fitting(_without_nul(array, field.name, sieve), field.name, sieve)
+        return _text(array, field.name, sieve)
     if types.is_time(kind):
         return _micros(array, pa.time64("us"), field.name)
     if types.is_timestamp(kind):
@@ -128,10 +144,14 @@ _WRITTEN_AS_THEY_ARE: tuple[Callable[[pa.DataType], bool], ...] = (
 )
 
 
+def _text(array: pa.Array, column: str, sieve: Sieve) -> pa.Array:
+    # A look at all bytes at once costs less than one at each value, and what a warehouse cannot hold is rare.
+    if b"\0" in _data(array).to_pybytes():
+        array = _without_nul(array, column, sieve)
+    return _fitting(array, column, sieve) if _data(array).size > LONGEST_TEXT else array
+
+
 def _without_nul(array: pa.Array, column: str, sieve: Sieve) -> pa.Array:
-    # A search of the bytes costs less than one of each value, and NULs are rare.
-    if b"\0" not in _data(array):
-        return array
     mask = pc.fill_null(pc.match_substring(array, "\0"), False)
     if not pc.any(mask).as_py():
         return array
@@ -143,27 +163,32 @@ def _without_nul(array: pa.Array, column: str, sieve: Sieve) -> pa.Array:
 
 def _fitting(array: pa.Array, column: str, sieve: Sieve) -> pa.Array:
     """Text that Redshift has room for in a column; longer text is quarantined, unless another policy is written."""
-    if len(_data(array)) <= LONGEST_TEXT:
+    lengths = pc.binary_length(array)
+    if (pc.max(lengths).as_py() or 0) <= LONGEST_TEXT:
         return array
-    mask = pc.fill_null(pc.greater(pc.binary_length(array), LONGEST_TEXT), False)
-    if not pc.any(mask).as_py():
-        return array
+    mask = pc.fill_null(pc.greater(lengths, LONGEST_TEXT), False)
     if sieve.lose(column, f"longer than {LONGEST_TEXT} bytes", mask, "quarantine") == "null":
         return pc.if_else(mask, pa.scalar(None, array.type), array)
     return array
 
 
-def _data(array: pa.Array) -> bytes:
-    """The bytes of a string column, among them perhaps some that belong to no value of it."""
-    data = array.buffers()[2]
-    return data.to_pybytes() if data is not None else b""
+def _data(array: pa.Array) -> pa.Buffer:
+    """The bytes of a string column's values, perhaps with some below its NULLs."""
+    _, offsets, data = array.buffers()
+    if data is None or not len(array):
+        return pa.py_buffer(b"")
+    # An array may be a slice of a much larger one, whose offsets and bytes it shares.
+    ends = memoryview(offsets).cast("i")
+    first, last = ends[array.offset], ends[array.offset + len(array)]
+    return data.slice(first, last - first)
 
 
 def _timestamp(array: pa.Array, column: str) -> pa.Array:
     if array.type.tz is None:
         return _micros(array, pa.timestamp("us"), column)
-    # Arrow ends a zoned timestamp with Z, which Redshift's default TIMEFORMAT does not read.
-    return pc.strftime(_micros(array, pa.timestamp("us", tz="UTC"), column), format="%Y-%m-%d %H:%M:%S+00")
+    # Arrow ends a zoned timestamp with Z, which Redshift's default TIMEFORMAT does not read; strftime is much slower.
+    text = _micros(array, pa.timestamp("us", tz="UTC"), column).cast(pa.timestamp("us")).cast(pa.string())
+    return pc.binary_join_element_wise(text, "+00", "")
 
 
 def _micros(array: pa.Array, kind: pa.DataType, column: str) -> pa.Array:

@@ -139,13 +139,28 @@ def test_an_empty_batch_says_its_columns(target):
     assert (written.parts, written.columns, written.types) == ((), ("id", "name"), ("BIGINT", "TEXT"))
 
 
-def test_parts_have_about_the_size_that_is_set(target, settings):
-    """They grow to it, so that a megabyte is worth two COPY connections already."""
-    settings.set("lake", "part_mb", 2)
-    sizes = [part.size for part in target.write(noise(9)).parts]
-    assert len(sizes) in (4, 5)
-    assert 1 << 20 <= sizes[0] < 3 << 20
-    assert all(2 << 20 <= size < 4 << 20 for size in sizes[1:-1])
+MIB = 1 << 20
+
+
+@hypothesis_settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batches=st.lists(st.integers(0, 300), max_size=4), copies=st.integers(0, 4), part_mb=st.sampled_from([0, 1, 2, 16])
+)
+@example(batches=[600], copies=2, part_mb=16)
+@example(batches=[40] * 15, copies=3, part_mb=2)
+def test_parts_of_a_round_have_one_size(lake, settings, batches, copies, part_mb):
+    """However the batches come, rounds of as many parts as there are COPY connections: 1 MiB, 2 MiB, 4 MiB and on."""
+    settings.set("warehouse", "copies", copies)
+    settings.set("lake", "part_mb", part_mb)
+    lake.client.delete_object(Bucket=lake.name, Key=f"{FOLDER}/manifest.json")
+    # Each row is 16 KiB when it is compressed.
+    rows = ([os.urandom(1 << 14).hex() for _ in range(count)] for count in batches)
+    written = ManifestTarget(FOLDER).write(pa.record_batch([pa.array(texts, pa.string())], ["a"]) for texts in rows)
+    assert written.rows == sum(batches)
+    least = [min(2 ** (i // max(1, copies)), part_mb) * MIB for i in range(len(written.parts))]
+    sizes = [part.size for part in written.parts]
+    assert all(size >= limit for size, limit in zip(sizes[:-1], least[:-1], strict=True))
+    assert all(0 < size < limit + MIB // 2 for size, limit in zip(sizes, least, strict=True))
 
 
 def test_columns_that_are_declared_must_be_the_batches(lake):
@@ -747,7 +762,9 @@ def test_a_manifest_that_may_be_there_keeps_its_parts(target, lake, proxy):
     assert content(target) == '"x"\n'
 
 
-def test_a_lake_that_goes_away_half_way(target, lake, proxy):
+def test_a_lake_that_goes_away_half_way(target, lake, proxy, settings):
+    settings.set("warehouse", "copies", 1)
+
     def batches() -> Iterator[pa.RecordBatch]:
         yield from noise(10)
         proxy.refuse = lambda method, path: True
@@ -777,10 +794,10 @@ def test_an_answer_that_breaks_off(target, proxy):
 
 
 def run(script: str, lake, folder, **environment: str) -> int:
-    """A Python of its own with the lake's settings."""
+    """A Python of its own with the lake's settings, where each part is twice as large as the one before."""
     written = dataclasses.asdict(config.lake()).items()
     lines = [f"{key} = {value}" for key, value in written if value is not None]
-    (folder / "luigi.cfg").write_text("\n".join(["[lake]", *lines]))
+    (folder / "luigi.cfg").write_text("\n".join(["[lake]", *lines, "[warehouse]", "copies = 1"]))
     command = [sys.executable, "-c", script]
     return subprocess.run(command, cwd=folder, env=os.environ | environment, timeout=120).returncode
 
@@ -801,7 +818,7 @@ ManifestTarget({FOLDER!r}).write(noise())
 @pytest.mark.parametrize(
     ("point", "parts", "uploads"),
     [
-        ("extract.batch", 0, 0),
+        ("extract.batch", 1, 0),
         ("extract.batch:19", 4, 0),
         ("upload.piece", 3, 1),
         ("upload.before_close", 0, 0),

@@ -236,6 +236,38 @@ def test_nul_characters_are_replaced_and_counted_by_column():
     assert [(loss.column, loss.count) for loss in findings.losses.values()] == [("bad", 2)]
 
 
+def test_of_a_slice_only_its_own_values_are_looked_at():
+    findings = Findings()
+    long = "x" * (parts.LONGEST_TEXT + 1)
+    made = batch(["\0", "\\N", long, None, "b\0", "\0", "\\N", long]).slice(3, 2)
+    assert parts.canonical(made, findings).column("a").to_pylist() == [None, "b\ufffd"]
+    assert [(loss.column, loss.count) for loss in findings.losses.values()] == [("a", 1)]
+    assert not parts.collides(made, r"\N")
+    assert parts.canonical(batch(["\0"]).slice(1), Findings()).num_rows == 0
+
+
+def test_text_that_is_too_long_once_its_nul_characters_are_replaced():
+    findings = Findings()
+    made = batch(["\0" * (parts.LONGEST_TEXT // 3 + 1), "short", None])
+    assert parts.canonical(made, findings).column("a").to_pylist() == ["short", None]
+    assert [(loss.reason, loss.count) for loss in findings.losses.values()] == [
+        ("NUL character replaced", 1), (f"longer than {parts.LONGEST_TEXT} bytes", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [0, 1, 100, 10_000, 1_000_000])
+def test_pieces_are_small_and_all_of_the_batch(width):
+    made = batch(["x" * width] * min(100_000, 5_000_000 // max(1, width)))
+    pieces = list(parts.pieces(made))
+    assert pa.Table.from_batches(pieces) == pa.Table.from_batches([made])
+    assert max(piece.nbytes for piece in pieces) <= max(1 << 19, width + 100)
+    assert len(pieces) <= made.nbytes // (1 << 18) + 1
+
+
+def test_an_empty_batch_has_no_pieces():
+    assert list(parts.pieces(batch([], pa.string()))) == []
+
+
 def test_a_type_that_the_source_says_wins():
     schema = pa.schema(
         [

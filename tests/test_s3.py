@@ -21,9 +21,11 @@ from luigi.execution_summary import LuigiStatusCode
 from luigi.task_register import Register
 
 from etl.errors import DataError, LakeError, SourceError
+from etl.findings import Findings
 from etl.lake import Bucket as LakeBucket
 from etl.lake import config as lake_config
 from etl.load import BaseLoader
+from etl.sources import s3_formats
 from etl.sources.s3 import S3Extractor, S3Files
 from etl.sources.s3_formats import ROW_LIMIT
 
@@ -209,6 +211,45 @@ def test_a_gzip_of_two_members(feed):
 def test_a_bomb(feed, name, body):
     with pytest.raises(DataError, match=rf"(row|line) \d.*{ROW_LIMIT}|line 2 opens a quote"):
         feed(name, gzip.compress(body, 1))
+
+
+class Long(io.RawIOBase):
+    """Fifty times what a row may have, in rows of a KiB; `given` counts the bytes of them that were read."""
+
+    row = b"x" * 1021 + b",1\n"
+    given = 0
+
+    def read(self, size: int = -1) -> bytes:
+        if not self.given:
+            self.given = len(self.row)
+            return b"a,b\n" + self.row
+        size = min(size // len(self.row) * len(self.row), 50 * ROW_LIMIT - self.given)
+        self.given += size
+        return self.row * (size // len(self.row))
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_csv_file_is_not_read_far_ahead(threads):
+    before = pa.cpu_count()
+    pa.set_cpu_count(threads)
+    try:
+        body, rows, ahead = Long(), 0, 0
+        for batch in s3_formats.Source("s3://in/x.csv", lambda: body, ("a", "b"), Findings()).batches():
+            rows += batch.num_rows
+            ahead = max(ahead, body.given - rows * len(Long.row))
+    finally:
+        pa.set_cpu_count(before)
+    assert rows * len(Long.row) == 50 * ROW_LIMIT
+    # Arrow holds what each of its threads has parsed.
+    assert ahead <= (12 + threads) * ROW_LIMIT
+
+
+def test_a_csv_file_that_nobody_reads_to_its_end_is_let_go():
+    body = Long()
+    batches = s3_formats.Source("s3://in/x.csv", lambda: body, ("a", "b"), Findings()).batches()
+    next(batches)
+    batches.close()
+    assert body.closed
 
 
 def test_parquet_is_exact(feed):

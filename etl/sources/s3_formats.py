@@ -9,6 +9,7 @@ import csv
 import io
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import IO, Any, Protocol
 
@@ -24,6 +25,9 @@ from etl.sources.json_values import as_text, loads, well_formed
 
 # A longer row is a decompression bomb or a quote left open, and must not be held in memory to find that out.
 ROW_LIMIT = 4 * 1024 * 1024
+
+# Of ROW_LIMIT bytes. Arrow needs three to go on: the one that it parses, the end of the one before, and the next.
+_BLOCKS = 8
 
 _COMPRESSED = {".gz": "gzip", ".zst": "zstd"}
 
@@ -94,9 +98,10 @@ def read_csv(source: Source) -> Iterator[pa.RecordBatch]:
             return
         source.check_names(names)
         last = f"end {id(source)}"
+        ended = _Ended(buffered, f"\n{last}{',' * (len(names) - 1)}\n".encode())
         try:
             batches = pyarrow.csv.open_csv(
-                _Ended(buffered, f"\n{last}{',' * (len(names) - 1)}\n".encode()),
+                ended,
                 read_options=pyarrow.csv.ReadOptions(column_names=names, block_size=ROW_LIMIT),
                 parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
                 convert_options=pyarrow.csv.ConvertOptions(
@@ -109,6 +114,8 @@ def read_csv(source: Source) -> Iterator[pa.RecordBatch]:
             yield from _before_the_end(source, batches, last)
         except pa.ArrowInvalid as error:
             raise DataError(f"{source.name}: {_csv_fault(source) or error}") from None
+        finally:
+            ended.close()
 
 
 def read_json_lines(source: Source) -> Iterator[pa.RecordBatch]:
@@ -179,19 +186,43 @@ class _Raw(io.RawIOBase):
 
 
 class _Ended(io.RawIOBase):
-    """A stream and, after its end, one row more: if that row does not come out again, a quote was left open."""
+    """A stream and, after its end, one row more: if that row does not come out again, a quote was left open.
 
-    def __init__(self, stream: IO[bytes], row: bytes):
+    No more than `_BLOCKS` of what it gave are in memory at a time: the next is read when Arrow has parsed one.
+    """
+
+    def __init__(self, stream: "io.BufferedReader[_Raw]", row: bytes):
         self._stream, self._row = stream, row
+        # Arrow alone would read 32 blocks ahead, and each has to be as large as a row may be.
+        self._room = threading.Semaphore(_BLOCKS)
 
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        if not data:
-            data, self._row = self._row, b""
-        return data
+    def read(self, size: int = ROW_LIMIT) -> bytearray:
+        self._room.acquire()
+        block = _Block(self._room, size)
+        length = 0 if self.closed else self._stream.readinto(block)
+        del block[length:]
+        if not length:
+            block[:], self._row = self._row, b""
+        return block
+
+    def close(self) -> None:
+        # Whoever stops half-way leaves Arrow's thread waiting for room.
+        super().close()
+        self._room.release()
+
+
+class _Block(bytearray):
+    """Makes room for another when it is no longer in use."""
+
+    def __init__(self, room: threading.Semaphore, size: int):
+        super().__init__(size)
+        self._room = room
+
+    def __del__(self) -> None:
+        self._room.release()
 
 
 def _header(source: Source, stream: IO[bytes]) -> list[str] | None:
