@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -281,6 +282,15 @@ class Postgres:
     def set_aside(self, name: str, select: str) -> int:
         """A table like a stage, of what a SELECT yields; the number of its rows."""
         return self.execute(f"CREATE UNLOGGED TABLE {name} AS\n{select}")
+
+    def sum_of_hashes(self, rows: str, columns: Sequence[str]) -> tuple[int, Decimal]:
+        """The number of `rows` (FROM what) and the sum of their columns' hashes, which two sets of rows share by chance
+        once in 2**64 times."""
+        listed = ", ".join(map(quote, columns))
+        ((count, total),) = self.query(
+            f"SELECT count(*), coalesce(sum(hash_record_extended(ROW({listed}), 0)), 0) FROM {rows}"
+        )
+        return count, total
 
     def land(self, stage: str, columns: dict[str, str]) -> None:
         listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())

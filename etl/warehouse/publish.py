@@ -67,39 +67,34 @@ def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str) -> Count
     costs one join of all rows, and not one for each statement.
     """
     target = stage.target
-    listed = ", ".join(f"COALESCE(s.{quote(name)}, t.{quote(name)}) AS {quote(name)}" for name in key)
+    listed = ", ".join(f"s.{quote(name)}" for name in key)
     # No key has a column of such a name.
-    was, stays = '"was there"', '"is to be there"'
-    select = f"SELECT {listed}, t.{quote(key[0])} IS NOT NULL AS {was}, s.{quote(key[0])} IS NOT NULL AS {stays}"
-    same = _same_key("t", "s", key)
+    was = '"was there"'
     equal = " AND ".join(_equal(name, stage) for name in stage.columns if name not in key) or "1 = 1"
-    join = "FULL" if scope == _ALL else "LEFT"
-    compared = (
-        f"{select} FROM {stage.name} s {join} JOIN {target} t ON {same} "
-        f"WHERE t.{quote(key[0])} IS NULL OR s.{quote(key[0])} IS NULL OR NOT ({equal})"
+    # Not a full join, which would find the rows that are to go as well, and which Postgres runs on one core only.
+    db.set_aside(
+        stage.changes,
+        f"SELECT {listed}, t.{quote(key[0])} IS NOT NULL AS {was} FROM {stage.name} s "
+        f"LEFT JOIN {target} t ON {_same_key('t', 's', key)} WHERE t.{quote(key[0])} IS NULL OR NOT ({equal})",
     )
-    if scope not in ("", _ALL):
-        compared += (
-            f"\nUNION ALL {select} FROM {target} t LEFT JOIN {stage.name} s ON {same} "
-            f"WHERE {scope} AND s.{quote(key[0])} IS NULL"
-        )
-    keyless = _without_key(db, stage, key) if scope == _ALL else 0
-    if not db.set_aside(stage.changes, compared):
-        return Counts(deleted=keyless)
-    changed = db.query(f"SELECT count(*) FROM {stage.changes} WHERE {was} AND {stays}")[0][0]
-    gone = db.execute(f"DELETE FROM {target} t USING {stage.changes} c WHERE {_same_key('t', 'c', key)}")
+    gone = 0
+    if scope and not (scope == _ALL and _has_only_keys_of_the_stage(db, stage, key, was)):
+        there = f"SELECT 1 FROM {stage.name} s WHERE {_same_key('t', 's', key)}"
+        gone = db.execute(f"DELETE FROM {target} t WHERE {scope} AND NOT EXISTS ({there})")
+    changed = db.execute(f"DELETE FROM {target} t USING {stage.changes} c WHERE {_same_key('t', 'c', key)}")
     columns = ", ".join(map(quote, stage.columns))
     added = db.execute(
         f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage.name} s "
         f"WHERE EXISTS (SELECT 1 FROM {stage.changes} c WHERE {_same_key('s', 'c', key)})"
     )
-    return Counts(inserted=added - changed, updated=changed, deleted=gone - changed + keyless)
+    return Counts(inserted=added - changed, updated=changed, deleted=gone)
 
 
-def _without_key(db: Postgres, stage: Stage, key: Sequence[str]) -> int:
-    """Delete the rows that somebody put into the target without a key, which no comparison by key would meet."""
-    nulls = " OR ".join(f"{quote(name)} IS NULL" for name in key if name not in stage.required)
-    return db.execute(f"DELETE FROM {stage.target} WHERE {nulls}") if nulls else 0
+def _has_only_keys_of_the_stage(db: Postgres, stage: Stage, key: Sequence[str], was: str) -> bool:
+    """Whether no row is to go, by the sums of the keys' hashes: the stage's without those that are new."""
+    rows, total = db.sum_of_hashes(stage.name, key)
+    new_rows, new = db.sum_of_hashes(f"{stage.changes} WHERE NOT {was}", key)
+    return db.sum_of_hashes(stage.target, key) == (rows - new_rows, total - new)
 
 
 def _anew(db: Postgres, stage: Stage, scope: str) -> Counts:

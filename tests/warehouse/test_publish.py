@@ -250,6 +250,8 @@ def test_counts_that_do_not_add_up_publish_nothing(nights, warehouse, strategy, 
 @pytest.mark.parametrize(
     "twice",
     [
+        # As many rows as before: the second takes the place of one that is to go.
+        "1|20140201|1.00|same",
         "1|20140201|1.00|same\n1|20140201|1.00|same",
         "1|20140201|1.00|same\n1|20140201|9.00|changed",
         "1|20140201|8.00|changed\n1|20140201|9.00|changed",
