@@ -1,7 +1,7 @@
 """What an extractor notices while it reads: losses, rows put aside, the rows its source counted, the files it took."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,11 +68,18 @@ class Findings:
 class Sieve:
     """Settles, for one batch of rows as they were read, what becomes of values that a warehouse cannot hold.
 
-    `keys` are the columns, in the batch or beside it, whose values say which row it is.
+    `keys` are the columns, in the batch or beside it, whose values say which row it is. `shown` makes, by column, of a
+    value as it was read what people know.
     """
 
-    def __init__(self, findings: Findings, batch: pa.RecordBatch, keys: Sequence[pa.Array]):
-        self._findings, self._batch, self._keys = findings, batch, keys
+    def __init__(
+        self,
+        findings: Findings,
+        batch: pa.RecordBatch,
+        keys: Sequence[pa.Array],
+        shown: Mapping[str, Callable[[Any], Any]] | None = None,
+    ):
+        self._findings, self._batch, self._keys, self._shown = findings, batch, keys, shown or {}
         self._aside: dict[int, Rejected] = {}
 
     def policy(self, column: str, default: str) -> str:
@@ -116,8 +123,12 @@ class Sieve:
         return json.dumps([_text(key[place].as_py()) for key in self._keys], ensure_ascii=False)
 
     def _row(self, place: int) -> str:
-        names = self._batch.schema.names
-        values = {name: _text(self._batch.column(i)[place].as_py()) for i, name in enumerate(names)}
+        values = {}
+        for name, column in zip(self._batch.schema.names, self._batch.columns, strict=True):
+            value = column[place].as_py()
+            if name in self._shown and value is not None:
+                value = self._shown[name](int(value))
+            values[name] = _text(value)
         # A NUL character is what no warehouse stores, and may be the very reason.
         return json.dumps(values, ensure_ascii=False)
 

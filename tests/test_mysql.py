@@ -565,6 +565,19 @@ def test_a_policy_a_column(mysql, lake):
         write(ExtractStrict(table="t"))
     manifest, text = write(ExtractHeld(table="t"))
     assert (text, manifest.findings["counted"], manifest.rows_rejected) == ("8,2022-11-01\n", 2, 1)
+    with contextlib.closing(ExtractHeld(table="t").output().open_part(manifest.rejected[0], manifest)) as reader:
+        ((_, _, _, row),) = csv.reader(io.StringIO(reader.read().decode()))
+    assert json.loads(row) == {"id": "7", "v": "2022-11-00"}
+
+
+def test_the_days_of_ten_thousand_years(mysql, lake):
+    mysql.execute("CREATE TABLE t (v DATE)")
+    mysql.execute("INSERT INTO t SELECT '0001-01-01' + INTERVAL seq DAY FROM seq_0_to_3652058_step_61")
+    mysql.execute("INSERT INTO t VALUES ('2000-02-29'), ('1900-02-28'), ('9999-12-31'), ('1969-12-31'), (NULL)")
+    expected = mysql.query("SELECT COALESCE(CAST(v AS CHAR), '\\\\N') FROM t")
+    manifest, text = write(ExtractTable(table="t"))
+    assert text.splitlines() == [day for (day,) in expected]
+    assert manifest.findings["losses"] == []
 
 
 @pytest.mark.parametrize(
@@ -721,11 +734,11 @@ def test_a_plan_names_types_select_and_driver(mysql, lake, plane):
     assert planned == {
         "table": f"{mysql.name}.t",
         "driver": {"connectorx": "connectorx", "pymysql": "PyMySQL"}[plane],
-        "select": "SELECT `id`, CAST(`price` AS CHAR), CAST(`born` AS CHAR) FROM `t`",
+        "select": "SELECT `id`, CAST(`price` AS CHAR), (`born` + 0) FROM `t`",
         "columns": [
             {"column": "id", "type": "BIGINT", "read_as": None, "expression": "`id`"},
             {"column": "price", "type": "NUMERIC", "read_as": None, "expression": "CAST(`price` AS CHAR)"},
-            {"column": "born", "type": "DATE", "read_as": None, "expression": "CAST(`born` AS CHAR)"},
+            {"column": "born", "type": "DATE", "read_as": None, "expression": "(`born` + 0)"},
         ],
     }
     assert lake.keys() == []

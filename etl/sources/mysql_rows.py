@@ -49,7 +49,8 @@ class Decoder:
         """Columns of bytes, or in the types that the server gave them."""
         names = [name for name, _ in self._fields]
         read = pa.record_batch(columns[: len(names)], names=names)
-        sieve = Sieve(self._findings, read, [columns[place] for place in self._keys])
+        shown = {name: reading.shown for name, reading in self._fields if reading.shown}
+        sieve = Sieve(self._findings, read, [columns[place] for place in self._keys], shown)
         arrays, fields = [], []
         for (name, reading), column in zip(self._fields, columns, strict=False):
             array = self._finished(name, reading, column, sieve)

@@ -30,7 +30,7 @@ class Reading:
 
     `whole` says that a value may be megabytes large, or that the server only warns of those that it makes NULL.
     `kept` is, for a comparison, what the server takes for {}: NULL in place of a value of which `finish` makes NULL.
-    `said` is what `read_as` says of the column, where it says something.
+    `said` is what `read_as` says of the column, where it says something. `shown` makes of a value what people know.
     """
 
     expression: str
@@ -40,6 +40,7 @@ class Reading:
     whole: bool = False
     kept: str = "{}"
     said: str = ""
+    shown: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,9 @@ class Column:
             return _bit(self.precision or 1)
         if self.data_type == "time":
             return Reading(_seconds(self.fraction or 0), "NUMERIC", as_it_is)
+        if self.data_type == "date" and not self.key:
+            # A number is sent and read in half the time of a text. A key stays one, since people see it.
+            return _NUMBERED_DATE
         if self.data_type in _READINGS:
             return _READINGS[self.data_type]
         raise DataError(
@@ -145,6 +149,23 @@ def _day(values: pa.Array, lose: Lose) -> pa.Array:
         return _date(values, lose).cast(pa.date32())
     # The year 0 is one to Arrow, and to no warehouse.
     return _date(values, lose).cast(pa.date32()) if pc.any(pc.less(days, _FIRST_DAY)).as_py() else days
+
+
+def _day_of_number(values: pa.Array, lose: Lose) -> pa.Array:
+    """From 20220304; a date that no calendar has is NULL, as in `_date`."""
+    numbers = values.fill_null(10101).to_numpy()
+    year, month, day = numbers // 10000, numbers // 100 % 100, numbers % 100
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (day - 1)
+    zero = (year == 0) | (month == 0) | (day == 0)
+    invalid = ~zero & (days.astype("datetime64[M]") != months)
+    dates = pa.array(days, pa.date32(), mask=values.is_null().to_numpy(zero_copy_only=False))
+    dates = without(dates, pa.array(zero), "zero date", lose)
+    return without(dates, pa.array(invalid), "invalid date", lose)
+
+
+def _with_hyphens(number: int) -> str:
+    return f"{number // 10000:04}-{number // 100 % 100:02}-{number % 100:02}"
 
 
 def _date(values: pa.Array, lose: Lose) -> pa.Array:
@@ -217,6 +238,8 @@ _FIRST_DAY = pa.scalar(datetime.date.min, pa.date32())
 _OF_A_CALENDAR = "IF(YEAR({0}) > 0 AND FROM_DAYS(TO_DAYS({0})) = DATE({0}), {0}, NULL)"
 # A FLOAT is sent with 6 digits, 16777216 as 16777200; as a double it is sent so that it reads back the same.
 _FLOAT = Reading("({} * 1e0)", "DOUBLE PRECISION", as_it_is, pa.float64())
+
+_NUMBERED_DATE = Reading("({} + 0)", "DATE", _day_of_number, pa.int64(), kept=_OF_A_CALENDAR, shown=_with_hyphens)
 
 _READINGS: dict[str, Reading] = {
     "decimal": Reading("CAST({} AS CHAR)", "NUMERIC", as_it_is),
