@@ -1,7 +1,12 @@
 """The process that reads a big table: what waits for the lake waits in files, and no death of it goes unseen."""
 
+import os
 import resource
+import subprocess
+import sys
 import tempfile
+import threading
+import time
 
 import psutil
 import pytest
@@ -40,14 +45,22 @@ def children() -> set[psutil.Process]:
     return set(psutil.Process().children())
 
 
+def waiting(folder) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def wait_until(true) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.01)
+
+
 def test_what_nobody_takes_yet_waits_in_files_and_not_in_memory(mysql, numbers, folder):
-    before = children()
     batches = ExtractTable(table="numbers").batches()
     taken = next(batches).num_rows + next(batches).num_rows
-    (process,) = children() - before
-    process.wait(60)  # It has read it all, with one batch taken.
-    waiting = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    assert waiting > 80 * (ROWS - taken) * 0.8
+    # It reads it all, with one batch taken.
+    wait_until(lambda: waiting(folder) > 80 * (ROWS - taken))
     rest = list(batches)
     assert taken + sum(batch.num_rows for batch in rest) == ROWS
     assert {id for batch in rest for id in batch.column(0).to_pylist()} <= set(range(1, ROWS + 1))
@@ -78,6 +91,31 @@ def test_a_load_that_stops_early_stops_the_reader(mysql, numbers, folder):
     batches.close()
     assert children() == before
     assert list(folder.iterdir()) == []
+
+
+READS_AND_WAITS = """
+import luigi.configuration
+settings = luigi.configuration.get_config()
+settings.has_section("mysql") or settings.add_section("mysql")
+settings.set("mysql", "url", {url!r})
+from etl.sources import mysql
+mysql.WORTH_CONNECTING = 0
+batches = mysql.ExtractTable(table="numbers").batches()
+next(batches), next(batches)
+print("reading", flush=True)
+input()
+"""
+
+
+def test_a_task_that_is_killed_leaves_no_files(mysql, numbers, tmp_path):
+    command = [sys.executable, "-c", READS_AND_WAITS.format(url=mysql.url)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"TMPDIR": str(tmp_path)}
+    ) as task:
+        assert task.stdout.readline() == b"reading\n"
+        wait_until(lambda: waiting(tmp_path) > 40 * ROWS)
+        task.kill()
+    wait_until(lambda: list(tmp_path.iterdir()) == [])
 
 
 def test_no_room_for_what_is_read_ahead_says_where(mysql, numbers, folder):

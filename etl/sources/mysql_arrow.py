@@ -71,8 +71,8 @@ def _read(to: Address, queries: list[str], session: Sequence[str], text: bool, w
         folder = Path(name)
         rows = _ROWS_A_BATCH_OF_TEXT if text else _ROWS_A_BATCH
         asked = {"url": _url(to), "queries": queries, "batch_size": rows, "session": session, "folder": name}
-        json.dump(asked, process.stdin)
-        process.stdin.close()
+        # It stays open: should this process die, the reader sees it end.
+        print(json.dumps(asked), file=process.stdin, flush=True)
         for line in process.stdout:
             answer = json.loads(line)
             if "file" not in answer:

@@ -4,8 +4,10 @@ connectorx keeps all that it has read and nobody has taken, without a limit, and
 thread of its process. So it has a process of its own, which puts what comes into files at once: what the lake has
 not taken yet waits on disk, and memory stays flat here and there.
 
-Asked in JSON on stdin, it answers in a line of JSON each on stdout: {"file": name} for each file of Arrow's stream
-format that is complete, then {"end": true}, or {"refused": why} by the server, or {"gave_up": why} by connectorx.
+Asked in a line of JSON on stdin, it answers in a line of JSON each on stdout: {"file": name} for each file of Arrow's
+stream format that is complete, then {"end": true}, or {"refused": why} by the server, {"gave_up": why} by connectorx
+or {"no_room": why} by the disk. Whoever asked ends it; when stdin ends instead, they are dead, and it removes the
+files.
 
 It runs as a script, for which nothing but connectorx and pyarrow need be imported.
 """
@@ -26,15 +28,23 @@ _ENOUGH = 8 << 20
 
 
 def main() -> None:
-    asked = json.load(sys.stdin)
+    asked = json.loads(sys.stdin.readline())
     folder = Path(asked.pop("folder"))
+    try:
+        _answer(folder, asked)
+        sys.stdin.read()
+    except BrokenPipeError:
+        pass
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answer(folder: Path, asked: dict[str, Any]) -> None:
     try:
         for name in _files(folder, asked):
             _say(file=name)
         _say(end=True)
     except BrokenPipeError:
-        # Whoever asked is dead, and can no longer remove them.
-        shutil.rmtree(folder, ignore_errors=True)
+        raise
     except RuntimeError as error:
         _say(refused=str(error))
     except OSError as error:
