@@ -1,6 +1,7 @@
 """The contests' work by dlt, by the fastest of its ways; docs/decisions/bench.md says which were tried.
 
-`file_format` is how its rows travel: parquet, which Arrow's own driver loads, or csv, which psycopg2 COPYs.
+`file_format` is how its rows travel: parquet, which Arrow's own driver loads, csv, which psycopg2 COPYs, or None for
+what it takes by itself, INSERTs.
 """
 
 import json
@@ -26,7 +27,7 @@ def settings(source: str, warehouse: str, folder: str) -> dict[str, str]:
     }
 
 
-def replace(tables: list[str], file_format: str, key: list[str] | None = None) -> None:
+def replace(tables: list[str], file_format: str | None, key: list[str] | None = None) -> None:
     """The tables whole; the key's index is built once all rows are in, which is quicker than to keep it meanwhile."""
     if key:
         _execute(f"ALTER TABLE IF EXISTS {DATASET}.{tables[0]} DROP CONSTRAINT IF EXISTS {tables[0]}_pkey")

@@ -75,10 +75,10 @@ def contest(servers: Servers, scale: float) -> Iterator[Contest]:
             tpch.check(target, f"{source.name}.lineitem", expected)
         return cost
 
-    def dlt(number: int) -> Cost:
+    def dlt(file_format: str | None) -> Cost:
         with empty("dlt") as target, tempfile.TemporaryDirectory(dir=servers.folder) as folder:
             environment = with_dlt.settings(source.url, target.url, folder)
-            cost = measure.command(dlt_replace(), environment, dlt_log)
+            cost = measure.command(dlt_replace(file_format), environment, dlt_log)
             tpch.check(target, f"{with_dlt.DATASET}.lineitem", expected)
         return cost
 
@@ -89,7 +89,13 @@ def contest(servers: Servers, scale: float) -> Iterator[Contest]:
         made.drop()
 
     rows = expected[0]
-    ways = {OURS: ours, "mariadb | psql": pipe, "pgloader": pgloader, "dlt": dlt}
+    ways = {
+        OURS: ours,
+        "mariadb | psql": pipe,
+        "pgloader": pgloader,
+        "dlt": lambda number: dlt("parquet"),
+        "dlt, as it comes": lambda number: dlt(None),
+    }
     yield Contest("lineitem, MariaDB to Postgres, with its key's index", dict.fromkeys(ways, rows), ways)
 
 
@@ -97,6 +103,6 @@ def etl_run(task: str, date: str, *arguments: str) -> list[str]:
     return [str(Path(sys.executable).with_name("etl")), "run", task, "--date", date, *arguments]
 
 
-def dlt_replace() -> list[str]:
-    said = {"tables": ["lineitem"], "file_format": "parquet", "key": tpch.KEY}
+def dlt_replace(file_format: str | None) -> list[str]:
+    said = {"tables": ["lineitem"], "file_format": file_format, "key": tpch.KEY}
     return [sys.executable, "-m", "bench.with_dlt", json.dumps(said)]

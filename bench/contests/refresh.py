@@ -33,7 +33,7 @@ def contest(servers: Servers, scale: float) -> Iterator[Contest]:
         environment = with_dlt.settings(source.url, copy.url, folder)
 
         def dlt(number: int) -> Cost:
-            cost = measure.command(dlt_replace(), environment, dlt_log)
+            cost = measure.command(dlt_replace("parquet"), environment, dlt_log)
             tpch.check(copy, f"{with_dlt.DATASET}.lineitem", expected)
             return cost
 
