@@ -122,6 +122,13 @@ def warehouse() -> Warehouse:
     return _read("warehouse", Warehouse)
 
 
+def copies() -> int:
+    """[warehouse] copies by itself, 1 or more: whoever extracts need not know the warehouse's address."""
+    if not luigi.configuration.get_config().has_option("warehouse", "copies"):
+        return Warehouse.copies
+    return max(1, typing.cast(int, _value("warehouse", "copies", int)))
+
+
 def mysql() -> MySQL:
     return _read("mysql", MySQL)
 

@@ -7,7 +7,6 @@ import io
 import secrets
 from typing import BinaryIO
 
-import luigi.configuration
 import pyarrow as pa
 
 from etl import config
@@ -50,8 +49,7 @@ class PartsWriter:
         self._bucket, self._columns, self._findings, self._progress = bucket, columns, findings, progress
         self.compression = settings.compression
         self._largest = settings.part_mb
-        # Whoever extracts need not know the warehouse: this setting of it is read alone.
-        self._copies = max(1, luigi.configuration.get_config().getint("warehouse", "copies", config.Warehouse.copies))
+        self._copies = config.copies()
         self._folder = folder
         self._prefix = f"{folder}/{run_id()}-{secrets.token_hex(3)}/part-"
         self.token = NULL

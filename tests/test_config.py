@@ -135,3 +135,11 @@ def test_the_projects_own_file_is_understood(monkeypatch):
             parser.set(section, "url", "s3://somewhere")
     config.check()
     assert dataclasses.asdict(config.sixpack()) == {"prefix": "sxp", "window_days": 0}
+
+
+def test_copies_are_known_without_the_warehouse_and_never_none(settings):
+    assert config.copies() == config.Warehouse.copies
+    settings.set("warehouse", "copies", 0)
+    assert config.copies() == 1
+    settings.set("warehouse", "copies", "two")
+    assert message(config.copies) == "[warehouse] copies = two: write a whole number"
