@@ -164,7 +164,7 @@ def _day_of_number(values: pa.Array, lose: Lose) -> pa.Array:
     return without(dates, pa.array(invalid), "invalid date", lose)
 
 
-def _with_hyphens(number: int) -> str:
+def _as_mysql_writes_it(number: int) -> str:
     return f"{number // 10000:04}-{number // 100 % 100:02}-{number % 100:02}"
 
 
@@ -239,7 +239,7 @@ _OF_A_CALENDAR = "IF(YEAR({0}) > 0 AND FROM_DAYS(TO_DAYS({0})) = DATE({0}), {0},
 # A FLOAT is sent with 6 digits, 16777216 as 16777200; as a double it is sent so that it reads back the same.
 _FLOAT = Reading("({} * 1e0)", "DOUBLE PRECISION", as_it_is, pa.float64())
 
-_NUMBERED_DATE = Reading("({} + 0)", "DATE", _day_of_number, pa.int64(), kept=_OF_A_CALENDAR, shown=_with_hyphens)
+_NUMBERED_DATE = Reading("({} + 0)", "DATE", _day_of_number, pa.int64(), kept=_OF_A_CALENDAR, shown=_as_mysql_writes_it)
 
 _READINGS: dict[str, Reading] = {
     "decimal": Reading("CAST({} AS CHAR)", "NUMERIC", as_it_is),
