@@ -125,7 +125,8 @@ class Business:
         """Positions of events that had not begun at these moments: soon rather than late, popular rather than not."""
         starts, popularity = self._starts, self._popularity
         horizon = np.array([3, 14, 45, AHEAD_DAYS])[weighted(draw, (20, 30, 30, 20), len(when))] * DAY
-        low = np.searchsorted(starts, when).clip(max=len(starts) - 1)
+        # An event that begins in this very second has begun.
+        low = np.searchsorted(starts, when, side="right").clip(max=len(starts) - 1)
         high = np.maximum(np.searchsorted(starts, when + horizon), low + 1)
         edges = np.concatenate([[0.0], np.cumsum(popularity)])
         wanted = edges[low] + draw.random(len(when)) * (edges[high] - edges[low])
