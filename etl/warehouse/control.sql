@@ -78,6 +78,31 @@ CREATE TABLE IF NOT EXISTS etl.extracts (
     swept_at TIMESTAMPTZ
 );
 
+-- How new each table is. `extracted_at` is when the newest extract that was published began to read; an older one never
+-- overwrites its rows. Of a table that is read by the column that says when a row changed, every change up to
+-- `high_water` is there, and up to `verified_through` its rows have been counted and agree with the source's. `seen` is,
+-- for a table computed from others, the last `loaded_at` of theirs that it has taken in.
+CREATE TABLE IF NOT EXISTS etl.watermarks (
+    target           VARCHAR(200) NOT NULL PRIMARY KEY,
+    extracted_at     TIMESTAMPTZ,
+    column_name      VARCHAR(127),
+    high_water       TIMESTAMP,
+    verified_through TIMESTAMP,
+    seen             TIMESTAMPTZ,
+    run_id           VARCHAR(64)  NOT NULL
+);
+
+-- What changed in a source's columns, and what was done about it. Only ever appended to.
+CREATE TABLE IF NOT EXISTS etl.schema_changes (
+    target      VARCHAR(200) NOT NULL,
+    column_name VARCHAR(127) NOT NULL,
+    change      VARCHAR(40)  NOT NULL,
+    was         VARCHAR(200),
+    became      VARCHAR(200),
+    run_id      VARCHAR(64)  NOT NULL,
+    noticed_at  TIMESTAMPTZ  NOT NULL
+);
+
 -- For analysts: which business day each table is at.
 CREATE TABLE IF NOT EXISTS etl.data_as_of (
     table_name    VARCHAR(200) NOT NULL PRIMARY KEY,

@@ -27,13 +27,17 @@ class ForeignKey:
 
 @dataclass(frozen=True)
 class Definition:
-    """A table that is wanted: `body` is its CREATE TABLE from the first bracket on."""
+    """A table that is wanted: `body` is its CREATE TABLE from the first bracket on.
+
+    `optional` columns are those that the rows may come without, which are then as the table's defaults have them.
+    """
 
     schema: str
     table: str
     body: str
     hints: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
+    optional: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -83,7 +83,7 @@ class Stage:
 
     def accept(self, offered: Sequence[str], where: str) -> None:
         """Check that the offered columns are the target's; the one key column they may lack is numbered by us."""
-        missing = [name for name in self.columns if name not in offered]
+        missing = [name for name in self.columns if name not in (*offered, *self.definition.optional)]
         if len(missing) == 1 and tuple(missing) == self.key and self.is_dimension:
             self.surrogate = missing.pop()
         unknown = [name for name in offered if name not in self.columns]
