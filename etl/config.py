@@ -18,8 +18,11 @@ EMBEDDED = "embedded"
 
 @dataclasses.dataclass(frozen=True)
 class Etl:
+    """`retry_seconds` is how long after a first failure another attempt may begin; 0 means never."""
+
     timezone: str = "UTC"
     sql: str = "warehouse_sql"
+    retry_seconds: int = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +68,15 @@ class Url:
 
 @dataclasses.dataclass(frozen=True)
 class MySQL(Url):
-    """`connections` is how many share the reading of a big table, where they can be shown to see one snapshot."""
+    """`connections` is how many share the reading of a big table, where they can be shown to see one snapshot.
+
+    Of a table that is read by the column that says when a row changed: `commit_lag` is how many seconds after that time
+    a row may become visible, and `look_back` how many are read anew each night.
+    """
 
     connections: int = 2
+    commit_lag: int = 60
+    look_back: int = 3600
 
 
 @dataclasses.dataclass(frozen=True)

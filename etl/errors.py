@@ -4,10 +4,15 @@
     |-- ConfigError        mend the settings
     |-- MissingData        wait for it, or ask its owner: it is not there yet
     |-- SourceError        look at the source: it is down, refuses us or answers in part
+    |   |-- SourceLost     (Transient) no answer, or no more of one
     |-- DataError          look at the data: it breaks a rule that was declared
     |-- LakeError          look at the lake: a part is lost or altered
+    |   |-- LakeBusy       (Transient) overloaded, or the connection broke
     |-- WarehouseError     look at the warehouse: it is down, full or refuses us
-        |-- Locked         somebody else is loading: wait for them
+    |   |-- WarehouseLost  (Transient) the session ended, or none could be had
+    |   |-- Conflict       (Transient) the server chose this transaction to give way to another
+    |   |-- Locked         somebody else is loading or reading: wait for them
+    |-- Transient          nothing, at first: the same again may succeed, and etl.retry does it again
 
 Every message names the object (table, key, setting), the value, both numbers where two disagree, and
 the next step. They are shown without a stack trace: a trace is for bugs.
@@ -22,11 +27,19 @@ class ConfigError(EtlError):
     pass
 
 
+class Transient(EtlError):
+    pass
+
+
 class MissingData(EtlError):
     pass
 
 
 class SourceError(EtlError):
+    pass
+
+
+class SourceLost(SourceError, Transient):
     pass
 
 
@@ -38,7 +51,19 @@ class LakeError(EtlError):
     pass
 
 
+class LakeBusy(LakeError, Transient):
+    pass
+
+
 class WarehouseError(EtlError):
+    pass
+
+
+class WarehouseLost(WarehouseError, Transient):
+    pass
+
+
+class Conflict(WarehouseError, Transient):
     pass
 
 

@@ -2,32 +2,36 @@
 
 import hashlib
 import logging
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 import luigi
 
 from etl import config, warehouse
-from etl.errors import ConfigError, DataError, WarehouseError
+from etl.declaration import check_declaration
+from etl.errors import ConfigError, DataError, WarehouseError, WarehouseLost
 from etl.extract import BaseExtractor
 from etl.failpoint import failpoint
 from etl.manifest import Manifest, ManifestTarget
 from etl.marker import MarkerTarget, loaded
 from etl.progress import Progress
+from etl.retry import retried
 from etl.run import code_version, run_id
-from etl.staging import fill_from_manifest, fill_from_tables, land_rejected
+from etl.staging import fill_from_manifest, fill_from_tables, land, land_rejected
 from etl.sweep import sweep
 from etl.task import EtlTask
 from etl.warehouse import control
 from etl.warehouse.definition import Definition, read_definition, read_sql
-from etl.warehouse.publish import STRATEGIES, Counts, publish
-from etl.warehouse.stage import Stage, drop_stages
+from etl.warehouse.history import check_history
+from etl.warehouse.members import Inference, infer, inferences, missing
+from etl.warehouse.publish import Publication, publish
+from etl.warehouse.stage import Counts, Stage, drop_stages
 
 logger = logging.getLogger("luigi-interface.etl")
-
-ON_EMPTY = ("fail", "keep", "replace")
 
 # A load needs room for the stage and for the rows that it replaces; CSV shrinks about this much when compressed.
 _INFLATION = 12
@@ -37,6 +41,8 @@ _TENTHS = 10
 
 _SPARE_BYTES = 64 << 20
 
+_SINCE = re.compile(r"\{since (\w+\.\w+)\}")
+
 # Which loads require an extract, as this process has seen them; workers are forked and know what it knew.
 _consumers: dict[str, set[str]] = defaultdict(set)
 
@@ -45,9 +51,11 @@ class BaseLoader(EtlTask):
     """Publishes one table: stage, audit, publication, marker and receipt, all or nothing.
 
     A subclass says `table`; `extractor` or its own `requires()`; and where the defaults do not fit `schema`,
-    `strategy` (replace, upsert, partition), `key`, `sql` and `on_empty` (what a whole-table load without rows does
-    to a table with some: fail, keep or replace). `sql` is a SELECT in warehouse_sql/loads, in which `{stage}` stands
-    for the manifest's landed rows, `{date_key}` for the business day and `{timezone}` for its zone.
+    `strategy` (docs/strategies.md), `key`, `sql` and `on_empty` (what a whole-table load without rows does to a table
+    with some: fail, keep or replace). `sql` is a SELECT in warehouse_sql/loads, in which `{stage}` stands for the
+    manifest's landed rows, `{date_key}` for the business day, `{timezone}` for its zone, and `{since raw.sales}` for
+    the `loaded_at` of that table's rows up to which this load has taken them. `newer` names a column by which a row
+    that is there and has a later value stays as it is.
     """
 
     schema = "public"
@@ -55,6 +63,7 @@ class BaseLoader(EtlTask):
     extractor: type[BaseExtractor] | None = None
     strategy = "replace"
     key: tuple[str, ...] = ()
+    newer = ""
     sql = ""
     on_empty = "fail"
 
@@ -86,8 +95,13 @@ class BaseLoader(EtlTask):
 
     def run(self) -> None:
         self.check_date()
-        self._check_declaration()
+        check_declaration(
+            type(self).__name__, self.table, self.strategy, self.key, self.on_empty, dated=self.date is not None
+        )
         began = time.monotonic()
+        retried(lambda: self._attempt(began), self.target)
+
+    def _attempt(self, began: float) -> None:
         extract = self._extract()
         with warehouse.connect(f"{self.get_task_family()} {self.date or ''} {run_id()}") as db:
             control.prepare(db)
@@ -115,34 +129,39 @@ class BaseLoader(EtlTask):
     def _load(self, db: warehouse.Postgres, extract: ManifestTarget | None, began: float) -> Counts:
         """Stage, audit and publish under the target's lock, which the caller holds."""
         manifest = extract.manifest() if extract else None
+        standing = control.standing(db, self.target)
+        older = self._is_older(standing, manifest)
+        receipt = self._receipt(db, extract, manifest)
+        if older and self.strategy == "replace":
+            return self._superseded(db, receipt, standing, extract, manifest, began)
         progress = Progress(self.task_key(), self, "loaded", manifest.rows if manifest else None)
         stage = Stage(db, self._definition(db, manifest), run_id())
         self._check_disk(db, stage, manifest)
         with stage:
-            receipt = self._receipt(db, extract, manifest)
-            receipt.rows_staged = self._fill(db, stage, extract, manifest, progress)
+            if self.strategy == "scd2":
+                check_history(stage)
+            select, taken = self._increment(db, self._select(stage.landing))
+            receipt.rows_staged = self._fill(db, stage, select, extract, manifest, progress)
             if extract and manifest:
                 land_rejected(db, stage, extract, manifest)
             failpoint("load.staged")
-            self._check_receipt(receipt, shaped=bool(self._select(stage.landing)))
+            self._check_receipt(receipt, shaped=bool(select))
             keep = self._keeps_the_old(stage, receipt)
             stage.add_unknown_member()
-            if self.strategy == "partition":
-                stage.audit([stage.key], filled=self.key)
-            else:
-                stage.audit([self._key(stage), stage.key], whole=self.strategy == "replace")
+            self._audit(stage)
             try:
                 with db.transaction():
                     failpoint("publish.before")
-                    counts = (
-                        stage.unchanged() if keep else publish(db, stage, self.strategy, self._key(stage), self.date)
-                    )
+                    counts = stage.unchanged() if keep else self._publish(db, stage, standing, manifest, older)
                     failpoint("publish.after")
                     self._record(db, receipt, counts, extract, manifest, began)
                     if manifest and not keep:
                         control.hold(db, receipt, stage.held, whole=self.strategy == "replace")
                     if not keep:
+                        self._advance(db, stage, manifest)
                         control.publish_day(db, self.target, self.date, counts.after)
+                    for source, loaded_at in taken.items():
+                        control.note_seen(db, self.target, source, loaded_at, run_id())
                     stage.drop()
             except DataError:
                 stage.refuse_duplicates()
@@ -157,20 +176,114 @@ class BaseLoader(EtlTask):
         progress.done(said)
         return counts
 
+    def _is_older(self, standing: control.Standing, manifest: Manifest | None) -> bool:
+        """Whether what is to be loaded was read before what is there; DataError where a history is in its way."""
+        if self.strategy == "scd2" and self.date and standing.business_date and self.date < standing.business_date:
+            raise DataError(
+                f"{self.target}: its history is at {standing.business_date}, and {self.date} is before that, where "
+                f"nothing can be put in any more; run {standing.business_date} or a later day"
+            )
+        read_at = datetime.fromisoformat(manifest.started) if manifest else None
+        return bool(read_at and standing.extracted_at and read_at < standing.extracted_at)
+
+    def _superseded(
+        self,
+        db: warehouse.Postgres,
+        receipt: control.Receipt,
+        standing: control.Standing,
+        extract: ManifestTarget | None,
+        manifest: Manifest | None,
+        began: float,
+    ) -> Counts:
+        """An extract of the whole table that is older than the table: it is done with, and changes nothing."""
+        counts = Counts(after=standing.rows or 0)
+        with db.transaction():
+            self._record(db, receipt, counts, extract, manifest, began)
+        logger.warning(
+            "%s: holds what was read at %s; the extract of %s, read at %s, is older and was not published",
+            self.target,
+            standing.extracted_at,
+            self.date,
+            manifest and manifest.started,
+        )
+        return counts
+
+    def _publish(
+        self,
+        db: warehouse.Postgres,
+        stage: Stage,
+        standing: control.Standing,
+        manifest: Manifest | None,
+        older: bool,
+    ) -> Counts:
+        """Runs in the transaction that publishes; a kind of loader that publishes more than its stage says so here."""
+        # Rows that say themselves how new they are need no other judge.
+        older = older and not self.newer
+        wanted = Publication(self.strategy, self._key(stage), self.date, self.newer, older, standing.rows)
+        return publish(db, stage, wanted)
+
+    def _advance(self, db: warehouse.Postgres, stage: Stage, manifest: Manifest | None) -> None:
+        """Note how new the table is now, in the transaction that publishes."""
+        if manifest:
+            control.note_extract(db, self.target, manifest.started, run_id())
+
+    def _audit(self, stage: Stage) -> None:
+        if self.strategy == "partition":
+            stage.audit([stage.key], filled=self.key)
+        elif self.strategy == "scd2":
+            # The table has a member once for each of its versions; the stage has the first of each.
+            stage.audit([(*self._key(stage), "valid_from"), stage.key], filled=self.key)
+        else:
+            stage.audit([self._key(stage), stage.key], whole=self.strategy == "replace")
+
+    def _increment(self, db: warehouse.Postgres, select: str) -> tuple[str, dict[str, datetime]]:
+        """The SELECT with each `{since raw.sales}` put in, and how far that takes the table: source -> loaded_at."""
+        sources = sorted(set(_SINCE.findall(select)))
+        if sources and self.strategy == "replace":
+            raise ConfigError(
+                f"{self.target}: {{since {sources[0]}}} selects what is new, and strategy replace deletes the rest; "
+                f"write upsert or append"
+            )
+        taken: dict[str, datetime] = {}
+        for source in sources:
+            # Asked before the rows are, so that those which come in between are taken twice and not never.
+            ((latest,),) = db.query(f"SELECT MAX(loaded_at) FROM {source}")
+            if latest:
+                taken[source] = latest
+            select = select.replace(f"{{since {source}}}", control.seen(db, self.target, source))
+        return select, taken
+
     def _fill(
         self,
         db: warehouse.Postgres,
         stage: Stage,
+        select: str,
         extract: ManifestTarget | None,
         manifest: Manifest | None,
         progress: Progress,
     ) -> int:
-        select = self._select(stage.landing)
         if extract and manifest:
-            return fill_from_manifest(db, stage, select, self.key, extract, manifest, progress)
+            if not select:
+                return fill_from_manifest(db, stage, self.key, extract, manifest, progress)
+            land(db, stage, extract, manifest, progress)
         if not select:
             raise ConfigError(f"{type(self).__name__}: has neither an extract nor `sql` to load from")
+        for wanted in inferences(select, f"{self.target}: {self.sql}"):
+            self._infer(db, wanted)
         return fill_from_tables(db, stage, select, self.key)
+
+    def _infer(self, db: warehouse.Postgres, wanted: Inference) -> None:
+        """Add members that this table's rows name and a dimension lacks, with a receipt, before the rows are shaped."""
+        if not missing(db, wanted):
+            return
+        with db.locked(wanted.name), db.transaction():
+            before = control.standing(db, wanted.name).rows or 0
+            added = infer(db, wanted)
+            receipt = control.Receipt(self.task_key(), wanted.name, self.date, run_id(), code_version())
+            receipt.rows_staged = receipt.rows_inserted = added
+            receipt.rows_after = before + added
+            control.record_members(db, receipt)
+        logger.info("%s: %s members inferred from %s", wanted.name, f"{added:,}", wanted.source)
 
     def _receipt(
         self, db: warehouse.Postgres, extract: ManifestTarget | None, manifest: Manifest | None
@@ -259,29 +372,17 @@ class BaseLoader(EtlTask):
         with db.locked(self.target):
             drop_stages(db, self.target)
             if not control.is_loaded(db, self.task_key()):
-                raise WarehouseError(
+                raise WarehouseLost(
                     f"{self.target}: the connection was lost during COMMIT, and nothing was published; run again"
                 )
-
-    def _check_declaration(self) -> None:
-        name = type(self).__name__
-        if not self.table:
-            raise ConfigError(f"{name}: say which `table` it loads")
-        if self.strategy not in STRATEGIES:
-            raise ConfigError(f"{name}: strategy = {self.strategy!r}; write one of {', '.join(STRATEGIES)}")
-        if self.strategy != "replace" and not self.key:
-            raise ConfigError(f"{name}: strategy {self.strategy} needs a `key`")
-        if self.strategy == "partition" and len(self.key) > 1:
-            raise ConfigError(f"{name}: strategy partition takes one column as `key`, not {len(self.key)}")
-        if self.on_empty not in ON_EMPTY:
-            raise ConfigError(f"{name}: on_empty = {self.on_empty!r}; write one of {', '.join(ON_EMPTY)}")
 
     def _check_disk(self, db: warehouse.Postgres, stage: Stage, manifest: Manifest | None) -> None:
         free = db.free_disk()
         if free is None:
             return
         there = stage.there.size if stage.there else 0
-        needed = _SPARE_BYTES + 2 * there + _INFLATION * (manifest.size if manifest else 0)
+        whole = 2 * there if self.strategy == "replace" else 0
+        needed = _SPARE_BYTES + whole + _INFLATION * (manifest.size if manifest else 0)
         if free < needed:
             raise WarehouseError(
                 f"{self.target}: about {needed >> 20} MiB of disk are needed to load it, {free >> 20} MiB are free "

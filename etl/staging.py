@@ -22,25 +22,22 @@ def fill_from_tables(db: Postgres, stage: Stage, select: str, key: Sequence[str]
         return stage.fill(select, offered, key)
 
 
+def land(db: Postgres, stage: Stage, extract: ManifestTarget, manifest: Manifest, progress: Progress) -> None:
+    """COPY a manifest's rows beside the stage, in the types that it names, to be shaped there."""
+    columns = manifest.columns or _in_the_tables_order(stage, extract, manifest)
+    db.land(stage.landing, dict(zip(columns, manifest.types or ["TEXT"] * len(columns), strict=True)))
+    _copy(db, stage, stage.landing, columns, extract, manifest, progress)
+
+
 def fill_from_manifest(
-    db: Postgres,
-    stage: Stage,
-    select: str,
-    key: Sequence[str],
-    extract: ManifestTarget,
-    manifest: Manifest,
-    progress: Progress,
+    db: Postgres, stage: Stage, key: Sequence[str], extract: ManifestTarget, manifest: Manifest, progress: Progress
 ) -> int:
-    """Fill the stage with a manifest's rows, shaped by `select` where there is one; the number of rows staged.
+    """Fill the stage with a manifest's rows as they are; the number of rows staged.
 
     DataError when COPY takes another number of rows than the manifest lists. Rows go straight into the stage,
-    unless they are to be shaped or numbered: then they land beside it first, in the types the manifest names.
+    unless they are to be numbered: then they land beside it first.
     """
     columns = manifest.columns or _in_the_tables_order(stage, extract, manifest)
-    if select:
-        db.land(stage.landing, dict(zip(columns, manifest.types or ["TEXT"] * len(columns), strict=True)))
-        _copy(db, stage, stage.landing, columns, extract, manifest, progress)
-        return fill_from_tables(db, stage, select, key)
     stage.accept(columns, f"the manifest {extract.url}")
     if stage.surrogate is None:
         stage.rows = _copy(db, stage, stage.name, columns, extract, manifest, progress)

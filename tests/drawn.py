@@ -23,7 +23,8 @@ def shows(warehouse, table: str, text: str) -> None:
     columns, expected = rows(text)
     listed = ", ".join(f'"{name}"::text' for name in columns)
     found = warehouse.query(f"SELECT {listed} FROM {table}")
-    assert _drawing(columns, found) == _drawing(columns, expected)
+    there, wanted = _drawing(columns, found), _drawing(columns, expected)
+    assert there == wanted, f"{table} holds\n{there}\nand not\n{wanted}"
 
 
 def _drawing(columns: list[str], values: list[Row]) -> str:

@@ -28,6 +28,7 @@ from tasks.dates import LoadDateTable
 from tests import drawn
 from tests.conftest import postgres_query
 from tests.pipeline import (
+    busy,
     VENUE,
     day,
     extractor,
@@ -125,8 +126,17 @@ def test_a_load_by_hand_written_classes(nights, warehouse):
     ("said", "message"),
     [
         ({"table": ""}, "say which `table` it loads"),
-        ({"strategy": "merge"}, "strategy = 'merge'; write one of replace, upsert, partition"),
+        ({"strategy": "merge"}, "strategy = 'merge'; write one of replace, append, upsert, partition, scd1, scd2"),
         ({"strategy": "upsert"}, "strategy upsert needs a `key`"),
+        ({"strategy": "append"}, "strategy append needs a `key`"),
+        (
+            {"strategy": "scd1", "key": ("a",)},
+            "strategy scd1 is for dimensions, named dim_…, and not for t",
+        ),
+        (
+            {"strategy": "scd2", "key": ("a",), "table": "dim_t"},
+            "strategy scd2 keeps a history by days; give the task a `date`",
+        ),
         ({"on_empty": "ignore"}, "on_empty = 'ignore'; write one of fail, keep, replace"),
     ],
 )
@@ -547,7 +557,11 @@ def test_a_target_that_is_being_loaded_names_who_does(sales, settings, warehouse
     settings.set("warehouse", "lock_timeout", 1)
     task = today()
     night(task.requires())
-    with connections.connect("LoadOther 2014-02-02 run-7") as other, other.locked("public.fact_sale"):
+    with (
+        connections.connect("LoadOther 2014-02-02 run-7") as other,
+        other.locked("public.fact_sale"),
+        busy(other, warehouse.admin_url),
+    ):
         message = refused(task, Locked)
     assert message.startswith("public.fact_sale: waited 1 s for LoadOther 2014-02-02 run-7 from 127.0.0.1, since ")
     is_yesterdays(warehouse)

@@ -4,10 +4,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.warehouse.names import literal
 from etl.warehouse.postgres import Postgres
 
 _TABLES = Path(__file__).with_name("control.sql")
@@ -36,6 +37,15 @@ class Receipt:
     bytes: int | None = None
     seconds: float = 0.0
     fingerprint: str | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a target stands before a load: the day it is at, its rows, and when its newest extract began to read."""
+
+    business_date: date | None = None
+    rows: int | None = None
+    extracted_at: datetime | None = None
 
 
 def prepare(db: Postgres) -> None:
@@ -78,6 +88,49 @@ def loads_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
     return [{"task": key, "run": run, "table": target} for key, run, target in rows]
 
 
+def standing(db: Postgres, target: str) -> Standing:
+    found = db.query(
+        "SELECT d.business_date, d.rows, w.extracted_at FROM (SELECT CAST(%s AS VARCHAR(200)) AS target) t "
+        "LEFT JOIN etl.data_as_of d ON d.table_name = t.target LEFT JOIN etl.watermarks w ON w.target = t.target",
+        (target,),
+    )
+    return Standing(*found[0])
+
+
+def note_extract(db: Postgres, target: str, extracted_at: str, run_id: str) -> None:
+    """Remember when the newest extract that was published into a table began to read. Nothing makes it older."""
+    _remember(db, target, "extracted_at", extracted_at, run_id)
+
+
+def seen(db: Postgres, reader: str, source: str) -> str:
+    """The `loaded_at` up to which a table has taken in another's rows, as SQL."""
+    found = db.query(
+        "SELECT CAST(seen AS VARCHAR(40)) FROM etl.watermarks WHERE target = %s", (f"{reader} from {source}",)
+    )
+    return f"TIMESTAMPTZ {literal(found[0][0] if found else '0001-01-01 00:00:00+00')}"
+
+
+def note_seen(db: Postgres, reader: str, source: str, loaded_at: datetime, run_id: str) -> None:
+    _remember(db, f"{reader} from {source}", "seen", loaded_at, run_id)
+
+
+def _remember(db: Postgres, target: str, column: str, moment: str | datetime, run_id: str) -> None:
+    moved = "CAST(%s AS TIMESTAMPTZ)"
+    db.execute_all(
+        [
+            (
+                f"UPDATE etl.watermarks SET {column} = GREATEST({column}, {moved}), run_id = %s WHERE target = %s",
+                (moment, run_id, target),
+            ),
+            (
+                f"INSERT INTO etl.watermarks (target, {column}, run_id) SELECT %s, {moved}, %s "
+                "WHERE NOT EXISTS (SELECT 1 FROM etl.watermarks WHERE target = %s)",
+                (target, moment, run_id, target),
+            ),
+        ]
+    )
+
+
 def record(
     db: Postgres, receipt: Receipt, losses: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]], reader: str = ""
 ) -> None:
@@ -86,14 +139,9 @@ def record(
     Belongs into the transaction that publishes the rows.
     """
     who = (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id)
-    values = vars(receipt) | {"inputs": json.dumps(receipt.inputs)}
     statements: list[tuple[str, Sequence[Any]]] = [
         ("INSERT INTO etl.loads VALUES (%s, %s, %s, %s, statement_timestamp())", who),
-        (
-            f"INSERT INTO etl.receipts ({', '.join(values)}, loaded_at) "
-            f"VALUES ({', '.join(['%s'] * len(values))}, statement_timestamp())",
-            tuple(values.values()),
-        ),
+        _receipt(receipt),
     ]
     for loss in losses:
         statements.append(
@@ -111,6 +159,31 @@ def record(
             ),
         ]
     db.execute_all(statements)
+
+
+def _receipt(receipt: Receipt) -> tuple[str, Sequence[Any]]:
+    values = vars(receipt) | {"inputs": json.dumps(receipt.inputs)}
+    return (
+        f"INSERT INTO etl.receipts ({', '.join(values)}, loaded_at) "
+        f"VALUES ({', '.join(['%s'] * len(values))}, statement_timestamp())",
+        tuple(values.values()),
+    )
+
+
+def record_members(db: Postgres, receipt: Receipt) -> None:
+    """The receipt of members that a fact's load has added to a dimension, and the dimension's rows with them.
+
+    Belongs into the transaction that adds them.
+    """
+    db.execute_all(
+        [
+            _receipt(receipt),
+            (
+                "UPDATE etl.data_as_of SET rows = %s, loaded_at = statement_timestamp() WHERE table_name = %s",
+                (receipt.rows_after, receipt.target),
+            ),
+        ]
+    )
 
 
 def hold(db: Postgres, receipt: Receipt, landed: str, whole: bool) -> None:

@@ -3,6 +3,7 @@
 -- postgres: INDEX (full_date)
 -- redshift: DISTSTYLE ALL SORTKEY (date_key)
 -- foreign key: event_key -> public.dim_event (event_key)
+-- history: city, country
 CREATE TABLE public.fact_x (...);
 """
 
@@ -29,7 +30,9 @@ class ForeignKey:
 class Definition:
     """A table that is wanted: `body` is its CREATE TABLE from the first bracket on.
 
-    `optional` columns are those that the rows may come without, which are then as the table's defaults have them.
+    `optional` columns are those that the rows may come without, which are then as the table's defaults have them;
+    `stamps` those that say nothing of whether a row has changed; `history` those whose change makes a new version of a
+    dimension's member.
     """
 
     schema: str
@@ -38,6 +41,8 @@ class Definition:
     hints: tuple[str, ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     optional: tuple[str, ...] = ()
+    stamps: tuple[str, ...] = ()
+    history: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -66,6 +71,7 @@ def read_definition(schema: str, table: str, engine: str = "postgres") -> Defini
         statement[3].rstrip().rstrip(";"),
         tuple(said for topic, said in comments if topic == engine),
         tuple(_foreign_key(said, path) for topic, said in comments if topic == "foreign key"),
+        history=tuple(name for topic, said in comments if topic == "history" for name in re.split(r",\s*", said)),
     )
 
 

@@ -2,44 +2,76 @@
 
 Nothing that exists is dropped, renamed or truncated. Rows that are the same stay untouched; the others are
 deleted and inserted, in set-based SQL that both engines know. Readers keep their snapshot and wait for nothing.
+What it costs goes with the rows that are staged, and with the table's only where all of it is to equal the stage.
 """
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from etl.errors import DataError
+from etl.warehouse.history import publish_versions
 from etl.warehouse.names import quote
 from etl.warehouse.postgres import Postgres
-from etl.warehouse.stage import Counts, Stage
+from etl.warehouse.stage import SHOWN, Counts, Stage, equal, said, same_key
 
-STRATEGIES = ("replace", "upsert", "partition")
+STRATEGIES = ("replace", "append", "upsert", "partition", "scd1", "scd2")
 
 _ALL = "1 = 1"
 
+# A larger table is not counted to add a few rows to it: it has as many as its last load has left there.
+_COUNTED_BYTES = 64 << 20
 
-def publish(db: Postgres, stage: Stage, strategy: str, key: Sequence[str], day: date | None) -> Counts:
-    """Publish by `strategy`; DataError when the counts do not add up.
 
-    replace: the table becomes equal to the stage. upsert: rows of the stage replace those of the same key, the
-    others stay. partition: `key` names the partition's column, and each partition in the stage is replaced whole;
-    where that is date_key, the task's own day is too, for a day may have become empty.
+@dataclass(frozen=True)
+class Publication:
+    """How a stage is to become its table.
+
+    replace: the table becomes equal to the stage. append: rows whose key is not there are added, and one that is there
+    must be the same. upsert, scd1: rows of the stage replace those of the same key, the others stay. partition: `key`
+    names the partition's column, and each partition in the stage is replaced whole; where that is date_key, the task's
+    own `day` is too, for a day may have become empty. scd2: see etl.warehouse.history.
+
+    `newer` is a column by which a row that is there and has a later value stays. `older` says that rows which are there
+    are all newer than the stage's. `before` is the number of rows that the table has, or None where nobody knows.
     """
+
+    strategy: str
+    key: Sequence[str]
+    day: date | None = None
+    newer: str = ""
+    older: bool = False
+    before: int | None = None
+
+
+def publish(db: Postgres, stage: Stage, wanted: Publication) -> Counts:
+    """Publish as is wanted; DataError when the counts do not add up."""
     if stage.first:
         db.become(stage.table, stage.definition.schema, stage.definition.table, stage.definition.hints)
         if stage.definition.schema != "raw":
             db.allow_reading(stage.definition.schema, stage.definition.table)
         return Counts(inserted=stage.rows, after=stage.rows)
-    if strategy == "replace":
+    key = wanted.key
+    if wanted.strategy == "replace":
         counts = _by_key(db, stage, key, _ALL) if key else _whole(db, stage)
         return _equal_to_the_stage(db, stage, counts, key)
-    before = _count(db, stage.target)
-    if strategy == "upsert":
-        counts = _by_key(db, stage, key, scope="")
-    else:
-        scope = _partition(stage, key, day)
-        counts = _by_key(db, stage, stage.key, scope) if stage.key else _anew(db, stage, scope)
-    after, expected = _count(db, stage.target), before + counts.inserted - counts.deleted
+    assert stage.there is not None
+    believed = wanted.before if stage.there.size > _COUNTED_BYTES else None
+    before = _count(db, stage.target) if believed is None else believed
+    match wanted.strategy:
+        case "append":
+            counts = _append(db, stage, key)
+        case "upsert" | "scd1":
+            counts = _by_key(db, stage, key, "", wanted.newer, wanted.older)
+        case "scd2":
+            assert wanted.day is not None
+            counts = publish_versions(db, stage, key, wanted.day)
+        case _:
+            scope = _partition(stage, key, wanted.day)
+            counts = _by_key(db, stage, stage.key, scope) if stage.key else _anew(db, stage, scope)
+    expected = before + counts.inserted - counts.deleted
+    after = _count(db, stage.target) if believed is None else expected
     if after != expected:
         raise DataError(
             f"{stage.definition.name}: {before} rows + {counts.inserted} inserted - {counts.deleted} deleted should "
@@ -60,7 +92,7 @@ def _equal_to_the_stage(db: Postgres, stage: Stage, counts: Counts, key: Sequenc
     return dataclasses.replace(counts, after=after)
 
 
-def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str) -> Counts:
+def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, newer: str = "", older: bool = False) -> Counts:
     """Rows of the target within `scope` ('': those with a key in the stage) become equal to the stage's.
 
     The two are compared once, and the keys that differ are set aside: a table of millions in which few rows differ
@@ -70,24 +102,48 @@ def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str) -> Count
     listed = ", ".join(f"s.{quote(name)}" for name in key)
     # No key has a column of such a name.
     was = '"was there"'
-    equal = " AND ".join(_equal(name, stage) for name in stage.columns if name not in key) or "1 = 1"
+    differs = f"NOT ({_equal_but_for(key, stage)})"
+    if newer:
+        differs += f" AND COALESCE(t.{quote(newer)} <= s.{quote(newer)}, TRUE)"
     # Not a full join, which would find the rows that are to go as well, and which Postgres runs on one core only.
     db.set_aside(
         stage.changes,
         f"SELECT {listed}, t.{quote(key[0])} IS NOT NULL AS {was} FROM {stage.name} s "
-        f"LEFT JOIN {target} t ON {_same_key('t', 's', key)} WHERE t.{quote(key[0])} IS NULL OR NOT ({equal})",
+        f"LEFT JOIN {target} t ON {same_key('t', 's', key)} "
+        f"WHERE t.{quote(key[0])} IS NULL{'' if older else f' OR {differs}'}",
     )
     gone = 0
     if scope and not (scope == _ALL and _has_only_keys_of_the_stage(db, stage, key, was)):
-        there = f"SELECT 1 FROM {stage.name} s WHERE {_same_key('t', 's', key)}"
+        there = f"SELECT 1 FROM {stage.name} s WHERE {same_key('t', 's', key)}"
         gone = db.execute(f"DELETE FROM {target} t WHERE {scope} AND NOT EXISTS ({there})")
-    changed = db.execute(f"DELETE FROM {target} t USING {stage.changes} c WHERE {_same_key('t', 'c', key)}")
+    changed = db.execute(f"DELETE FROM {target} t USING {stage.changes} c WHERE {same_key('t', 'c', key)}")
     columns = ", ".join(map(quote, stage.columns))
     added = db.execute(
         f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage.name} s "
-        f"WHERE EXISTS (SELECT 1 FROM {stage.changes} c WHERE {_same_key('s', 'c', key)})"
+        f"WHERE EXISTS (SELECT 1 FROM {stage.changes} c WHERE {same_key('s', 'c', key)})"
     )
     return Counts(inserted=added - changed, updated=changed, deleted=gone)
+
+
+def _append(db: Postgres, stage: Stage, key: Sequence[str]) -> Counts:
+    """Exactly once, also of rows that were loaded before: those are there, and must be as they are staged."""
+    listed = ", ".join(f"s.{quote(name)}" for name in key)
+    other = db.query(
+        f"SELECT {listed}, count(*) OVER () FROM {stage.name} s JOIN {stage.target} t ON {same_key('t', 's', key)} "
+        f"WHERE NOT ({_equal_but_for(key, stage)}) ORDER BY {listed} LIMIT {SHOWN}"
+    )
+    if other:
+        raise DataError(
+            f"{stage.definition.name}: {other[0][-1]} rows are there with other values, and append changes none: "
+            f"{', '.join(key)} = {'; '.join(said(row[:-1]) for row in other)}; mend the source, or say "
+            f"strategy = 'upsert'"
+        )
+    columns = ", ".join(map(quote, stage.columns))
+    added = db.execute(
+        f"INSERT INTO {stage.target} ({columns}) SELECT {columns} FROM {stage.name} s "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {stage.target} t WHERE {same_key('t', 's', key)})"
+    )
+    return Counts(inserted=added)
 
 
 def _has_only_keys_of_the_stage(db: Postgres, stage: Stage, key: Sequence[str], was: str) -> bool:
@@ -121,16 +177,8 @@ def _partition(stage: Stage, key: Sequence[str], day: date | None) -> str:
     return f"({scope} OR t.{quote(key[0])} = {day:%Y%m%d})" if day and key[0] == "date_key" else scope
 
 
-def _same_key(one: str, other: str, key: Sequence[str]) -> str:
-    return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in key)
-
-
-def _equal(name: str, stage: Stage) -> str:
-    """Equal, or both NULL; never itself NULL, so that it may stand behind NOT."""
-    column = quote(name)
-    if name in stage.required:
-        return f"t.{column} = s.{column}"
-    return f"COALESCE(t.{column} = s.{column}, t.{column} IS NULL AND s.{column} IS NULL)"
+def _equal_but_for(key: Sequence[str], stage: Stage) -> str:
+    return " AND ".join(equal(name, stage) for name in stage.compared if name not in key) or _ALL
 
 
 def _count(db: Postgres, target: str) -> int:

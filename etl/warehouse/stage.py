@@ -16,7 +16,9 @@ from etl.warehouse.names import quote
 from etl.warehouse.postgres import Postgres
 
 UNKNOWN = -1
-_SHOWN = 5
+SHOWN = 5
+# Columns of a dimension that the load itself keeps, where the table has them.
+KEPT = ("valid_from", "valid_to", "is_current", "is_inferred")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Stage:
 
     def __init__(self, db: Postgres, definition: Definition, run: str):
         self._db, self.definition = db, definition
-        self.table = f"{_family(definition.name)}{definition.table[:36]}_{run[-8:]}"
+        self.table = f"{_family(definition.name)}{definition.table[:27]}_{run[:8]}_{run[-8:]}"
         self.name = f"stage.{quote(self.table)}"
         self.landing = self._beside("in")
         self.held = self._beside("held")
@@ -78,12 +80,18 @@ class Stage:
         self._db.execute(f"DROP TABLE IF EXISTS {self.name}, {self.landing}, {self.held}, {self.changes}")
 
     @property
+    def compared(self) -> list[str]:
+        """The columns by which a row is known to have changed."""
+        return [name for name in self.columns if name not in self.definition.stamps]
+
+    @property
     def is_dimension(self) -> bool:
         return self.definition.table.startswith("dim_")
 
     def accept(self, offered: Sequence[str], where: str) -> None:
         """Check that the offered columns are the target's; the one key column they may lack is numbered by us."""
-        missing = [name for name in self.columns if name not in (*offered, *self.definition.optional)]
+        may_lack = (*self.definition.optional, *(KEPT if self.is_dimension else ()))
+        missing = [name for name in self.columns if name not in (*offered, *may_lack)]
         if len(missing) == 1 and tuple(missing) == self.key and self.is_dimension:
             self.surrogate = missing.pop()
         unknown = [name for name in offered if name not in self.columns]
@@ -115,7 +123,7 @@ class Stage:
         if self.first:
             source, known, base = "", "CAST(NULL AS BIGINT)", "0"
         else:
-            joined = " AND ".join(f"t.{quote(name)} = q.{quote(name)}" for name in key)
+            joined = same_key("t", "q", key) + (" AND t.is_current" if "is_current" in self.columns else "")
             source, known = f"LEFT JOIN {self.target} t ON {joined}", f"t.{number}"
             base = f"(SELECT COALESCE(MAX({number}), 0) FROM {self.target} WHERE {number} > 0)"
         return self._db.execute(
@@ -154,7 +162,7 @@ class Stage:
             orphans = self._db.query(
                 f"SELECT s.{quote(foreign.column)}, sum(count(*)) OVER () FROM {self.name} s WHERE NOT EXISTS ("
                 f"SELECT 1 FROM {there} d WHERE d.{quote(foreign.column_there)} = s.{quote(foreign.column)}) "
-                f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {_SHOWN}"
+                f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {SHOWN}"
             )
             if orphans:
                 shown = ", ".join("NULL" if value is None else str(value) for value, _ in orphans)
@@ -196,14 +204,26 @@ class Stage:
         listed = ", ".join(map(quote, key))
         twice = self._db.query(
             f"SELECT {listed}, count(*) FROM {self.name} GROUP BY {listed} HAVING count(*) > 1 ORDER BY {listed} "
-            f"LIMIT {_SHOWN}"
+            f"LIMIT {SHOWN}"
         )
         if twice:
-            shown = "; ".join(f"{_tuple(row[:-1])} {row[-1]} times" for row in twice)
+            shown = "; ".join(f"{said(row[:-1])} {row[-1]} times" for row in twice)
             raise DataError(f"{self.definition.name}: the key ({', '.join(key)}) is not unique: {shown}")
 
     def _beside(self, suffix: str) -> str:
         return f"stage.{quote(f'{self.table}_{suffix}')}"
+
+
+def same_key(one: str, other: str, key: Sequence[str]) -> str:
+    return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in key)
+
+
+def equal(name: str, stage: Stage) -> str:
+    """Equal in the target `t` and the stage `s`, or both NULL; never itself NULL, so that it may stand behind NOT."""
+    column = quote(name)
+    if name in stage.required:
+        return f"t.{column} = s.{column}"
+    return f"COALESCE(t.{column} = s.{column}, t.{column} IS NULL AND s.{column} IS NULL)"
 
 
 def drop_stages(db: Postgres, target: str) -> None:
@@ -220,5 +240,6 @@ def _family(target: str) -> str:
     return hashlib.sha256(target.encode()).hexdigest()[:8] + "_"
 
 
-def _tuple(values: Sequence[Any]) -> str:
+def said(values: Sequence[Any]) -> str:
+    """A key's values, for a message."""
     return ", ".join(map(str, values))

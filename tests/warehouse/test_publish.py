@@ -4,7 +4,7 @@ import pytest
 
 from etl.errors import ConfigError, DataError
 from tests import drawn
-from tests.pipeline import VENUE, day, load, loader, receipts, refused, stages
+from tests.pipeline import VENUE, day, load, loader, night, receipts, refused, stages
 
 pytest_plugins = ("tests.nights",)
 
@@ -304,3 +304,114 @@ def test_a_key_that_is_no_column_is_named(nights):
     assert message == (
         "public.fact_click: has no column url, which the load's `key` names; its columns are page, clicks"
     )
+
+
+APPEND = {"strategy": "append", "key": ("sale_id",)}
+
+
+def test_append_adds_what_is_not_there(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    load("fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a\n2|20140201|2.00|NULL", **APPEND)
+    before = versions(warehouse, "fact_sale", "sale_id")
+    load("fact_sale", "sale_id|date_key|price|note\n2|20140201|2.00|NULL\n3|20140202|3.00|c", date=2, **APPEND)
+    drawn.shows(
+        warehouse,
+        "fact_sale",
+        "sale_id|date_key|price|note\n1|20140201|1.00|a\n2|20140201|2.00|NULL\n3|20140202|3.00|c",
+    )
+    assert touched(before, versions(warehouse, "fact_sale", "sale_id")) == {"3"}
+    assert receipts(warehouse, "public.fact_sale") == [(2, 2, 0, 0, 2), (2, 1, 0, 0, 3)]
+
+
+def test_append_changes_no_row(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    load("fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a\n2|20140201|2.00|b", **APPEND)
+    task = loader("fact_sale", "sale_id|date_key|price|note\n1|20140201|1.50|a\n2|20140201|2.00|NULL", **APPEND)
+    message = refused(task(date=day(2)), DataError)
+    assert "2 rows are there with other values, and append changes none: sale_id = 1; 2;" in message
+    drawn.shows(warehouse, "fact_sale", "sale_id|date_key|price|note\n1|20140201|1.00|a\n2|20140201|2.00|b")
+
+
+def test_scd1_is_for_members_of_a_dimension(nights, warehouse):
+    nights.table("public.dim_venue", VENUE)
+    said = {"strategy": "scd1", "key": ("venue_id",)}
+    load("dim_venue", "venue_id|city\n7|Ulm\n8|Rom", **said)
+    load("dim_venue", "venue_id|city\n8|Bonn\n9|Linz", date=2, **said)
+    drawn.shows(warehouse, "dim_venue", "venue_key|venue_id|city\n-1|-1|unknown\n1|7|Ulm\n2|8|Bonn\n3|9|Linz")
+
+
+# ---- what was read earlier, and comes later
+
+
+def read_in_turn(table, earlier, later, **said):
+    """Two extracts, of which the one that was read first is loaded last."""
+    tasks = [
+        loader(table, text, name=f"LoadDrawn{number}", **said)(date=day(number))
+        for number, text in enumerate((earlier, later), 1)
+    ]
+    night(*(task.requires() for task in tasks))
+    night(tasks[1])
+    night(tasks[0])
+
+
+def test_an_older_extract_of_a_whole_table_changes_nothing(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    head = "sale_id|date_key|price|note\n"
+    read_in_turn("fact_sale", head + "1|20140201|1.00|a\n2|20140201|2.00|b", head + "1|20140201|9.00|a")
+    drawn.shows(warehouse, "fact_sale", head + "1|20140201|9.00|a")
+    assert receipts(warehouse, "public.fact_sale") == [(1, 1, 0, 0, 1), (0, 0, 0, 0, 1)]
+    assert warehouse.query("SELECT business_date::text, rows FROM etl.data_as_of") == [("2014-02-02", 1)]
+    assert warehouse.query("SELECT count(*) FROM etl.loads") == [(2,)]
+
+
+def test_an_older_upsert_adds_rows_and_overwrites_none(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    head = "sale_id|date_key|price|note\n"
+    said = {"strategy": "upsert", "key": ("sale_id",)}
+    read_in_turn("fact_sale", head + "1|20140201|1.00|a\n2|20140201|2.00|b", head + "1|20140201|9.00|a", **said)
+    drawn.shows(warehouse, "fact_sale", head + "1|20140201|9.00|a\n2|20140201|2.00|b")
+
+
+def test_rows_that_say_how_new_they_are_need_no_other_judge(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    head = "sale_id|date_key|price|note\n"
+    said = {"strategy": "upsert", "key": ("sale_id",), "newer": "date_key"}
+    earlier = head + "1|20140201|1.00|a\n2|20140203|2.00|b\n3|20140202|3.00|c"
+    later = head + "1|20140202|9.00|a\n2|20140202|9.00|b\n3|20140202|9.00|c"
+    read_in_turn("fact_sale", earlier, later, **said)
+    drawn.shows(warehouse, "fact_sale", head + "1|20140202|9.00|a\n2|20140203|2.00|b\n3|20140202|3.00|c")
+
+
+# ---- rows of another table that are new
+
+
+RAW = "id INTEGER NOT NULL PRIMARY KEY, price NUMERIC(8,2), loaded_at TIMESTAMPTZ NOT NULL"
+NEW_SALES = (
+    "SELECT r.id AS sale_id, 20140201 AS date_key, r.price AS price, CAST(NULL AS TEXT) AS note "
+    "FROM raw.sales r WHERE r.loaded_at > {since raw.sales}"
+)
+
+
+def test_a_load_takes_each_row_of_its_source_once(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    said = {"strategy": "upsert", "key": ("sale_id",), "sql": nights.write("loads", "fact_sale", NEW_SALES)}
+    warehouse.query("CREATE SCHEMA raw AUTHORIZATION etl_load")
+    warehouse.query(f"CREATE TABLE raw.sales ({RAW}); GRANT SELECT ON raw.sales TO etl_load")
+
+    def write(number, rows):
+        for id, price in rows:
+            warehouse.query("DELETE FROM raw.sales WHERE id = %s", (id,))
+            warehouse.query("INSERT INTO raw.sales VALUES (%s, %s, %s)", (id, price, f"2014-02-0{number} 00:00+00"))
+        night(loader("fact_sale", requires=lambda self: [], **said)(date=day(number)))
+
+    write(1, [(1, 1), (2, 2)])
+    write(2, [(2, 3), (3, 3)])
+    write(3, [])
+    drawn.shows(warehouse, "fact_sale", "sale_id|price\n1|1.00\n2|3.00\n3|3.00")
+    assert receipts(warehouse, "public.fact_sale") == [(2, 2, 0, 0, 2), (2, 1, 1, 0, 3), (0, 0, 0, 0, 3)]
+
+
+def test_what_is_new_cannot_replace_what_is_there(nights, warehouse):
+    nights.table("public.fact_sale", SALES)
+    task = loader("fact_sale", requires=lambda self: [], sql=nights.write("loads", "fact_sale", NEW_SALES))
+    assert "strategy replace deletes the rest; write upsert or append" in refused(task(date=day(1)), ConfigError)
