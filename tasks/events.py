@@ -7,7 +7,7 @@ from tasks.dates import dim_date
 
 class LoadVenues(BaseLoader):
     table = "dim_venue"
-    strategy = "upsert"
+    strategy = "scd1"
     key = ("venue_id",)
     sql = "dim_venue.sql"
 
@@ -17,7 +17,7 @@ class LoadVenues(BaseLoader):
 
 class LoadEvents(BaseLoader):
     table = "dim_event"
-    strategy = "upsert"
+    strategy = "scd1"
     key = ("event_id",)
     sql = "dim_event.sql"
 

@@ -25,7 +25,7 @@ class ExtractAssignments(SixpackAssignmentExtractor):
 class LoadExperiments(BaseLoader):
     extractor = ExtractExperiments
     table = "dim_experiment"
-    strategy = "upsert"
+    strategy = "scd1"
     key = ("experiment", "created_at")
     sql = "dim_experiment.sql"
 

@@ -1,4 +1,4 @@
-"""dim_user: the shop's users."""
+"""dim_user: the shop's users, and where they lived when."""
 
 from etl.load import BaseLoader
 from etl.mirror import MirrorTable
@@ -7,7 +7,7 @@ from tasks.dates import dim_date
 
 class LoadUsers(BaseLoader):
     table = "dim_user"
-    strategy = "upsert"
+    strategy = "scd2"
     key = ("user_id",)
     sql = "dim_user.sql"
 

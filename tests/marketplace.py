@@ -267,7 +267,7 @@ def bookkeeping(query: Callable[[str], list[tuple]]) -> dict[str, list[tuple]]:
         "loads": query("SELECT task_key, target, business_date FROM etl.loads ORDER BY 1"),
         "receipts": query(
             "SELECT task_key, target, business_date, rows_read, rows_written, rows_staged, rows_inserted, "
-            "rows_updated, rows_deleted, rows_rejected, rows_after, fingerprint FROM etl.receipts ORDER BY 1"
+            "rows_updated, rows_deleted, rows_rejected, rows_after, fingerprint FROM etl.receipts ORDER BY 1, 2"
         ),
         "losses": query("SELECT task_key, column_name, reason, occurrences, samples FROM etl.losses ORDER BY 1, 2, 3"),
         "files": query("SELECT task, file_key, size, rows FROM etl.files ORDER BY 1, 2"),
@@ -275,6 +275,11 @@ def bookkeeping(query: Callable[[str], list[tuple]]) -> dict[str, list[tuple]]:
             "SELECT regexp_replace(manifest, '^s3://[^/]*', ''), task_key, swept_at IS NULL FROM etl.extracts "
             "ORDER BY 1, 2"
         ),
+        "watermarks": query(
+            "SELECT target, extracted_at IS NOT NULL, column_name, high_water, verified_through, seen IS NOT NULL "
+            "FROM etl.watermarks ORDER BY 1"
+        ),
+        "schema_changes": query("SELECT target, column_name, change, was, became FROM etl.schema_changes ORDER BY 1"),
         "data_as_of": query("SELECT table_name, business_date, rows FROM etl.data_as_of ORDER BY 1"),
     }
 

@@ -129,9 +129,12 @@ def check_mended(house: House, expected: Holdings, task: str, *arguments: str) -
     assert found.shapes == expected.shapes
     assert found.books == expected.books
     assert stages(house.query) == []
-    loads = [task for task, *_ in found.books["loads"]]
-    assert loads == [task for task, *_ in found.books["receipts"]]
-    assert len(set(loads)) == len(loads)
+    loads = [(task, target) for task, target, _ in found.books["loads"]]
+    done = [(task, target) for task, target, *_ in found.books["receipts"]]
+    assert len(set(loads)) == len(loads) and len(set(done)) == len(done)
+    # A fact's load has a receipt besides for members that it infers.
+    assert {target for _, target in set(done) - set(loads)} <= {"public.dim_user"}
+    assert set(loads) <= set(done)
     check_lake(house.lake)
     left = "SELECT application_name, state FROM pg_stat_activity WHERE datname = current_database() AND usename = %s"
     assert until(lambda: not house.query(left, ("etl_load",))), "sessions of dead runs are left"

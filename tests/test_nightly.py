@@ -53,6 +53,7 @@ NIGHTLY = "tasks.nightly.Nightly"
 SCALE = 0.05
 
 Row = tuple[Any, ...]
+FAR_AWAY = datetime.date(9999, 12, 31)
 
 # ---- how the project hangs together
 
@@ -275,8 +276,21 @@ class Expected:
         return getattr(self, name)()
 
     def dim_user(self) -> list[Row]:
-        unknown = (-1, None, None, None, "unknown", None, None, None, None, -1)
-        return [unknown, *self.users.values()]
+        """One row for each place that a user was seen to live in, and one for each who is known from facts only."""
+        always = (datetime.date.min, FAR_AWAY, True)
+        nothing = (None, None, None, "unknown", None, None, None, None, -1)
+        named = {row[2] for row in (*self.fact_listing(), *self.fact_ticket_sale(), *self.fact_campaign_email())}
+        named |= {row[2] for row in self.fact_search()} - {-1}
+        found = [(-1, *nothing, *always, False)]
+        found += [(user, *nothing, *always, True) for user in named - {-1} - self.users.keys()]
+        for user, row in self.users.items():
+            before = self._before.users.get(user, row) if self._before else row
+            if before[3:5] == row[3:5]:
+                found.append((*row, *always, False))
+            else:
+                found.append((*row[:3], *before[3:5], *row[5:], datetime.date.min, self._day, False, False))
+                found.append((*row, self._day, FAR_AWAY, True, False))
+        return found
 
     def dim_venue(self) -> list[Row]:
         return [(-1, "unknown", "unknown", "unknown", "unknown", None, None, None, None), *self.venues.values()]
@@ -441,7 +455,7 @@ class Expected:
             )  # fmt: skip
 
     def _user(self, user: int | None) -> int:
-        return user if user in self.users else -1  # type: ignore[return-value]
+        return -1 if user is None else user
 
     def _event(self, event: int | None) -> int:
         return event if event in self.events else -1  # type: ignore[return-value]
@@ -639,10 +653,40 @@ def test_deleted_members_stay_and_are_still_pointed_at(first, second):
 def test_a_member_keeps_its_number(first, second):
     for table, key in (("dim_user", "user"), ("dim_venue", "venue"), ("dim_event", "event")):
         before, after = (
-            dict(house.query(f"SELECT {key}_id, {key}_key FROM public.{table}")) for house, _ in (first, second)
+            set(house.query(f"SELECT {key}_id, {key}_key FROM public.{table}")) for house, _ in (first, second)
         )
-        assert before.items() < after.items()
-        assert len(set(after.values())) == len(after)
+        assert before < after
+        assert len({number for _, number in after}) == len(after)
+
+
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_a_fact_points_at_the_user_as_they_were_on_its_day(request, which):
+    house, _ = request.getfixturevalue(which)
+    for table, key, day in (
+        ("fact_ticket_sale", "buyer_key", "sold_date_key"),
+        ("fact_listing", "seller_key", "listed_date_key"),
+        ("fact_search", "user_key", "date_key"),
+        ("fact_campaign_email", "user_key", "date_key"),
+    ):
+        wrong = (
+            f"SELECT count(*), count(*) FILTER (WHERE d.full_date < u.valid_from OR d.full_date >= u.valid_to) "
+            f"FROM public.{table} f JOIN public.dim_user u ON u.user_key = f.{key} "
+            f"JOIN public.dim_date d ON d.date_key = f.{day} WHERE f.{key} <> -1"
+        )
+        ((rows, on_another_day),) = house.query(wrong)
+        assert rows and not on_another_day, table
+
+
+def test_a_user_who_moved_has_sales_in_both_places(second):
+    """Users who are known from facts are in the dimension once a version, and none of their days is in two."""
+    house, _ = second
+    places = "SELECT count(*) FROM public.dim_user WHERE user_id = 2"
+    assert house.query(places) == [(2,)]
+    overlaps = (
+        "SELECT count(*) FROM public.dim_user a JOIN public.dim_user b ON a.user_id = b.user_id "
+        "AND a.user_key < b.user_key AND a.valid_from < b.valid_to AND b.valid_from < a.valid_to"
+    )
+    assert house.query(overlaps) == [(0,)]
 
 
 def test_the_calendar(first):

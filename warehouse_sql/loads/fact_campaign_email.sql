@@ -1,3 +1,4 @@
+-- infer: public.dim_user (user_id) from {stage} (user_id)
 SELECT
     m.message_id                       AS message_id,
     {date_key}                         AS date_key,
@@ -10,5 +11,8 @@ SELECT
     CAST(m.bounced AS BOOLEAN)         AS is_bounced,
     CAST(m.revenue AS DECIMAL(12,2))   AS revenue
 FROM {stage} m
-LEFT JOIN public.dim_user u ON u.user_id = CAST(m.user_id AS BIGINT)
+LEFT JOIN public.dim_date d ON d.date_key = {date_key}
+LEFT JOIN public.dim_user u
+    ON u.user_id = CAST(m.user_id AS BIGINT)
+    AND d.full_date >= u.valid_from AND d.full_date < u.valid_to
 LEFT JOIN public.dim_event e ON e.event_id = CAST(m.event_id AS BIGINT)

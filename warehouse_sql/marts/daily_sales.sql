@@ -11,8 +11,9 @@ SELECT
     SUM(s.gross)                         AS gross,
     SUM(s.fee)                           AS fees,
     SUM(s.discount)                      AS discounts,
-    COUNT(DISTINCT NULLIF(s.buyer_key, -1)) AS buyers
+    COUNT(DISTINCT NULLIF(u.user_id, -1)) AS buyers
 FROM public.fact_ticket_sale s
+JOIN public.dim_user u ON u.user_key = s.buyer_key
 JOIN public.dim_event e ON e.event_key = s.event_key
 JOIN public.dim_venue v ON v.venue_key = s.venue_key
 JOIN public.dim_date d ON d.date_key = s.sold_date_key
