@@ -224,10 +224,12 @@ def builder(
 # ---- what a warehouse holds
 
 
-def checksums(query: Callable[[str], list[tuple]], schemas: tuple[str, ...]) -> dict[str, tuple[int, str]]:
+def checksums(
+    query: Callable[[str], list[tuple]], schemas: tuple[str, ...], only: dict[str, str] | None = None
+) -> dict[str, tuple[int, str]]:
     """Of each table of the schemas: its rows, and a checksum of each column and of whole rows, in any order.
 
-    One statement, so all of them are of one instant.
+    One statement, so all of them are of one instant. `only` names, by table, the rows that take part.
     """
     listed: dict[str, list[str]] = {}
     for schema, table, column in query(
@@ -240,7 +242,8 @@ def checksums(query: Callable[[str], list[tuple]], schemas: tuple[str, ...]) -> 
     if not listed:
         return {}
     selects = [
-        f"SELECT '{table}', count(*), ARRAY[{', '.join(_hash(name) for name in [*names, 't'])}]::text FROM {table} t"
+        f"SELECT '{table}', count(*), ARRAY[{', '.join(_hash(name) for name in [*names, 't'])}]::text FROM {table} t "
+        f"WHERE {(only or {}).get(table, 'TRUE')}"
         for table, names in listed.items()
     ]
     return {table: (rows, said) for table, rows, said in query(" UNION ALL ".join(selects))}
