@@ -106,7 +106,7 @@ def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, newer: s
     if newer:
         differs += f" AND COALESCE(t.{quote(newer)} <= s.{quote(newer)}, TRUE)"
     # Not a full join, which would find the rows that are to go as well, and which Postgres runs on one core only.
-    db.set_aside(
+    differ = db.set_aside(
         stage.changes,
         f"SELECT {listed}, t.{quote(key[0])} IS NOT NULL AS {was} FROM {stage.name} s "
         f"LEFT JOIN {target} t ON {same_key('t', 's', key)} "
@@ -116,6 +116,9 @@ def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, newer: s
     if scope and not (scope == _ALL and _has_only_keys_of_the_stage(db, stage, key, was)):
         there = f"SELECT 1 FROM {stage.name} s WHERE {same_key('t', 's', key)}"
         gone = db.execute(f"DELETE FROM {target} t WHERE {scope} AND NOT EXISTS ({there})")
+    if not differ:
+        # A statement that touches no row would still wait for whoever has locked the table.
+        return Counts(deleted=gone)
     changed = db.execute(f"DELETE FROM {target} t USING {stage.changes} c WHERE {same_key('t', 'c', key)}")
     columns = ", ".join(map(quote, stage.columns))
     added = db.execute(
