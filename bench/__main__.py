@@ -16,7 +16,7 @@ from bench.contests import Contest, Unavailable
 from bench.measure import Cost, Failed
 from bench.servers import PROJECT, Servers
 
-CONTESTS = ("lineitem", "refresh", "growth", "small", "upsert", "search", "redis")
+CONTESTS = ("lineitem", "refresh", "growth", "small", "upsert", "changes", "search", "redis")
 RESULTS = Path("bench/results.json")
 CHART = Path("docs/bench.png")
 

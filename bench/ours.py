@@ -23,6 +23,17 @@ class LoadItems(BaseLoader):
     key = ("id",)
 
 
+class LoadItemFacts(BaseLoader):
+    table = "fact_item"
+    strategy = "upsert"
+    key = ("id",)
+    sql = "fact_item.sql"
+    deletes = luigi.Parameter(default="keep")
+
+    def requires(self):
+        return MirrorTable(table="items", changed="updated_at", deletes=self.deletes, date=self.date)
+
+
 def mirror(tables: list[str], date: str) -> None:
     _build([MirrorTable(table=table, date=datetime.date.fromisoformat(date)) for table in tables])
 

@@ -33,13 +33,15 @@ class TableStatus:
 
 _LAST_LOADS = """
     SELECT r.target, COALESCE(d.business_date, r.business_date),
-           r.rows_after, r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
+           COALESCE(d.rows, r.rows_after), r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
            CAST(COALESCE((SELECT SUM(l.occurrences) FROM etl.losses l
                           WHERE l.task_key = r.task_key AND l.run_id = r.run_id), 0) AS BIGINT),
            (SELECT COUNT(*) FROM etl.quarantine q WHERE q.target = r.target),
            r.seconds, r.loaded_at, r.run_id
     FROM (SELECT e.*, ROW_NUMBER() OVER (PARTITION BY target ORDER BY loaded_at DESC) AS recent
-          FROM etl.receipts e WHERE run_id = %s OR %s IS NULL) r
+          FROM etl.receipts e WHERE (run_id = %s OR %s IS NULL)
+            -- Members that a fact's load has inferred are no load of the dimension.
+            AND NOT EXISTS (SELECT 1 FROM etl.loads l WHERE l.task_key = e.task_key AND l.target <> e.target)) r
     LEFT JOIN etl.data_as_of d ON d.table_name = r.target
     WHERE r.recent = 1
     ORDER BY r.loaded_at, r.target

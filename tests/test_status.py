@@ -73,3 +73,21 @@ def test_an_older_night_that_is_caught_up_with_does_not_make_the_table_older(nig
     with connect("test") as db:
         (people,) = status.tables(db)
     assert (str(people.business_date), people.rows) == ("2014-02-02", 3)
+
+
+def test_members_that_a_fact_infers_are_no_load_of_the_dimension(nights):
+    nights.table(
+        "public.dim_user",
+        "user_key BIGINT NOT NULL PRIMARY KEY, user_id BIGINT NOT NULL DEFAULT -1, "
+        "is_inferred BOOLEAN NOT NULL DEFAULT FALSE",
+    )
+    nights.table("public.fact_sale", "user_key BIGINT NOT NULL")
+    sql = (
+        "-- infer: public.dim_user (user_id) from {stage} (user_id)\nSELECT u.user_key FROM {stage} s "
+        "JOIN public.dim_user u ON u.user_id = CAST(s.user_id AS BIGINT)"
+    )
+    load("dim_user", "user_id\n7\n8", strategy="scd1", key=("user_id",), name="LoadUsers")
+    load("fact_sale", "user_id\n9", sql=nights.write("loads", "fact_sale", sql))
+    with connect("test") as db:
+        users, _ = status.tables(db)
+    assert (users.table, users.rows, users.staged, users.inserted) == ("public.dim_user", 4, 2, 3)

@@ -11,13 +11,13 @@ from bench.measure import Cost, Failed, warm
 from bench.servers import Servers, ShopDatabase, WarehouseDatabase
 
 _ROWS = 1_500_000
-_SUMS = "SELECT COUNT(*), SUM(id), SUM(quantity), SUM(price), SUM(LENGTH(name)), MAX(updated_at) FROM {table}"
+SUMS = "SELECT COUNT(*), SUM(id), SUM(quantity), SUM(price), SUM(LENGTH(name)), MAX(updated_at) FROM {table}"
 
 
 @contextlib.contextmanager
 def contest(servers: Servers, scale: float) -> Iterator[Contest]:
     rows = round(_ROWS * scale)
-    source = _seeded(servers, rows)
+    source = items(servers, rows)
     mirror, copy = servers.warehouse("turnstile"), servers.warehouse("dlt")
     luigi = servers.luigi_cfg("turnstile", mysql=source.url, warehouse=mirror.url)
     # Each round is a business day of its own, also over several benches on the same data.
@@ -58,7 +58,8 @@ def contest(servers: Servers, scale: float) -> Iterator[Contest]:
     copy.drop()
 
 
-def _seeded(servers: Servers, rows: int) -> ShopDatabase:
+def items(servers: Servers, rows: int) -> ShopDatabase:
+    """A database with a table of so many rows, which know when they changed."""
     database = servers.database(f"upsert_{rows}")
     if not database.has("items"):
         database.execute(
@@ -71,8 +72,8 @@ def _seeded(servers: Servers, rows: int) -> ShopDatabase:
 
 
 def _check(source: ShopDatabase, target: WarehouseDatabase, schema: str) -> None:
-    expected = source.query(_SUMS.format(table="items"))[0]
-    found = target.query(_SUMS.format(table=f"{schema}.items"))[0]
+    expected = source.query(SUMS.format(table="items"))[0]
+    found = target.query(SUMS.format(table=f"{schema}.items"))[0]
     # dlt makes moments of it, in UTC, which is what the source's clock is.
     found = (*found[:-1], found[-1].replace(tzinfo=None))
     if found != expected:
