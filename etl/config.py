@@ -50,13 +50,17 @@ class Lake(Store):
 
 @dataclasses.dataclass(frozen=True)
 class Warehouse:
-    """`copies` is how many connections COPY a manifest's parts side by side; time-outs are in seconds."""
+    """`copies` is how many connections COPY a manifest's parts side by side; time-outs are in seconds.
+
+    `keep_days` is how long receipts, and losses and quarantined rows of single days, are kept.
+    """
 
     url: str = dataclasses.field(repr=False)
     reader: str = "bi_reader"
     copies: int = 2
     lock_timeout: int = 300
     statement_timeout: int = 3600
+    keep_days: int = 400
 
 
 @dataclasses.dataclass(frozen=True)

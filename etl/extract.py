@@ -16,6 +16,7 @@ from etl.findings import POLICIES, Findings
 from etl.manifest import ManifestTarget
 from etl.parts import anonymous
 from etl.progress import Progress
+from etl.retry import retried
 from etl.task import EtlTask
 
 _ROWS_A_BATCH = 10_000
@@ -28,10 +29,12 @@ class BaseExtractor(EtlTask):
     Arrow record batches or pandas frames, which is the fast way; or its own `run()`, which writes csv to
     `self.output().open('w')`. `on_loss` says for a column what becomes of a row whose value no warehouse can hold:
     null, replace, quarantine (the row goes to etl.quarantine), fail or keep; docs/types.md has the defaults.
+    `keeps_the_past` says that the source can still be read as it was on a past date, as files by day can.
     """
 
     columns: tuple[str, ...] = ()
     on_loss: dict[str, str] = {}
+    keeps_the_past = False
 
     def rows(self) -> Iterable[tuple[Any, ...]]:
         raise NotImplementedError(f"{type(self).__name__}: write rows(), batches() or run()")
@@ -45,7 +48,10 @@ class BaseExtractor(EtlTask):
 
     def run(self) -> None:
         self.check_date()
-        # Luigi keeps one instance a task, and a retry must not count the first attempt's losses again.
+        retried(self._attempt, self.task_key())
+
+    def _attempt(self) -> None:
+        # What the attempt before has counted is not to be counted again.
         self.__dict__.pop("findings", None)
         progress = Progress(self.task_key(), self)
         batches = self.batches()

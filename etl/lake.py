@@ -16,7 +16,7 @@ import botocore.config
 import botocore.exceptions
 
 from etl import config
-from etl.errors import ConfigError, LakeError
+from etl.errors import ConfigError, LakeBusy, LakeError
 from etl.failpoint import failpoint
 
 # S3 takes multipart pieces of 5 MiB and more (the last one excepted).
@@ -36,7 +36,8 @@ class Object:
 class Bucket:
     """The objects below one `s3://bucket/prefix`. Keys are relative to that prefix.
 
-    Every failure is a LakeError that names the object and what the server said.
+    Every failure is a LakeError that names the object and what the server said. A server that is busy or does not
+    answer is asked five times by botocore; then it is a LakeBusy.
     """
 
     def __init__(self, store: config.Store):
@@ -148,7 +149,14 @@ class Bucket:
                 raise _Absent from None
             if code in ("412", "PreconditionFailed", "ConditionalRequestConflict"):
                 raise _Present from None
-            raise LakeError(f"{self.url(key)}: {_advice(code, self._store)}") from None
+            said = f"{self.url(key)}: {_advice(code, self._store)}"
+            if code in _BUSY or _status(error) >= 500:
+                raise LakeBusy(f"{said}; {_LATER}") from None
+            raise LakeError(said) from None
+        except botocore.exceptions.SSLError as error:
+            raise LakeError(f"{self.url(key)}: {error}") from None
+        except _BROKEN as error:
+            raise LakeBusy(f"{self.url(key)}: {error}; {_LATER}") from None
         except botocore.exceptions.BotoCoreError as error:
             raise LakeError(f"{self.url(key)}: {error}") from None
 
@@ -207,9 +215,7 @@ class Upload:
                 if self._pending:
                     self._send()
                 self._arrive()
-                self._bucket._s3.complete_multipart_upload(
-                    **self._where, UploadId=self._upload, MultipartUpload={"Parts": self._pieces}
-                )
+                self._complete()
         self._dismiss()
         self.closed = True
         failpoint("upload.after_close")
@@ -224,6 +230,15 @@ class Upload:
             with contextlib.suppress(botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
                 self._bucket._s3.abort_multipart_upload(**self._where, UploadId=self._upload)
         self.closed = True
+
+    def _complete(self) -> None:
+        s3 = self._bucket._s3
+        try:
+            s3.complete_multipart_upload(**self._where, UploadId=self._upload, MultipartUpload={"Parts": self._pieces})
+        except s3.exceptions.NoSuchUpload:
+            # What was asked again, because its answer was lost, may have been done the first time.
+            if self._bucket.size(self._key) != self.size:
+                raise
 
     def _send(self) -> None:
         with self._bucket._explained(self._key):
@@ -253,6 +268,19 @@ class Upload:
             self._courier = None
 
 
+_LATER = "run again when it answers"
+
+# Codes of answers that a later request may not get; of those with 5xx all are such.
+_BUSY = {"SlowDown", "RequestTimeout", "RequestTimeoutException", "Throttling", "ThrottlingException", "InternalError"}
+
+# Connections that could not be made, were silent for too long, or broke off, also in the middle of a body.
+_BROKEN = (
+    botocore.exceptions.ConnectionError,
+    botocore.exceptions.HTTPClientError,
+    botocore.exceptions.IncompleteReadError,
+)
+
+
 class _Absent(Exception):
     pass
 
@@ -271,7 +299,7 @@ def _client(store: config.Store, pid: int) -> Any:
         aws_access_key_id=store.access_key_id,
         aws_secret_access_key=store.secret_access_key,
         config=botocore.config.Config(
-            retries={"mode": "standard", "max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": 5},
             connect_timeout=10,
             read_timeout=60,
             # Trailing checksums are chunked in a way that S3-compatible servers may store as data;
@@ -281,6 +309,10 @@ def _client(store: config.Store, pid: int) -> Any:
             s3={"addressing_style": "path"} if store.endpoint_url else {},
         ),
     )
+
+
+def _status(error: botocore.exceptions.ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _advice(code: str, store: config.Store) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import luigi
 
 from etl import warehouse
-from etl.errors import WarehouseError
+from etl.retry import retried
 from etl.warehouse import control
 
 
@@ -24,12 +24,5 @@ def loaded(keys: Iterable[str]) -> set[str]:
 
     Asked over the process's one shared connection, because a run asks it for each of its tasks.
     """
-    keys, db = list(keys), warehouse.shared()
-    try:
-        return control.loaded(db, keys)
-    except WarehouseError:
-        if not db.closed:
-            raise
-        # The server was restarted since the last question.
-        db.reconnect()
-        return control.loaded(db, keys)
+    asked = list(keys)
+    return retried(lambda: control.loaded(warehouse.shared(), asked), "etl.loads")

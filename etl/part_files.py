@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from etl import config
-from etl.errors import ConfigError, DataError, LakeError
+from etl.errors import ConfigError, DataError, LakeBusy, LakeError
 from etl.failpoint import failpoint
 from etl.findings import Findings
 from etl.lake import Bucket, Upload
@@ -53,11 +53,12 @@ class PartsWriter:
         self._folder = folder
         self._prefix = f"{folder}/{run_id()}-{secrets.token_hex(3)}/part-"
         self.token = NULL
+        self.rejected: tuple[Part, ...] = ()
+        self.gone: tuple[Part, ...] = ()
         self.schema: pa.Schema | None = None
         self.parts: list[Part] = []
-        self.rejected: list[Part] = []
-        self._aside: PartWriter | None = None
-        self._aside_upload: Upload | None = None
+        self._aside = _Aside(bucket, f"{self._prefix.removesuffix('part-')}rejected", self.compression)
+        self._gone = _Aside(bucket, f"{self._prefix.removesuffix('part-')}gone", self.compression)
         self._upload: Upload | None = None
         self._part: PartWriter | None = None
 
@@ -66,8 +67,7 @@ class PartsWriter:
             self._check_columns(raw.schema.names)
             self.schema = plain(raw.schema)
         batch = canonical(self._as_the_first(raw, self.schema), self._findings)
-        if self._findings.rejected:
-            self._put_aside()
+        self._put_aside()
         if collides(batch, self.token):
             self._change_token(batch)
         for piece in pieces(batch):
@@ -87,7 +87,7 @@ class PartsWriter:
 
     def abort(self) -> None:
         """Leave nothing of this attempt in the lake."""
-        for upload in (self._upload, self._aside_upload):
+        for upload in (self._upload, self._aside.upload, self._gone.upload):
             if upload is not None:
                 upload.abort()
         # A lake that is gone cannot be tidied; the next attempt does it, and the reason of this failure matters more.
@@ -98,28 +98,17 @@ class PartsWriter:
 
     def finish(self) -> None:
         self._close_part()
-        if self._findings.rejected:
-            self._put_aside()
-        if self._aside is not None and self._aside_upload is not None:
-            self._aside.close()
-            url = self._bucket.url(self._rejected_key)
-            self.rejected.append(Part(url, self._aside.rows, self._aside_upload.size, self._aside_upload.sha256))
-            self._aside = self._aside_upload = None
-
-    @property
-    def _rejected_key(self) -> str:
-        return f"{self._prefix.removesuffix('part-')}rejected{SUFFIX[self.compression]}"
+        self._put_aside()
+        self.rejected, self.gone = self._aside.finish(), self._gone.finish()
 
     def _put_aside(self) -> None:
-        """Write the rows that are not to be loaded beside the others; none of their four values is ever NULL."""
-        rows = [vars(row) for row in self._findings.rejected]
-        self._findings.rejected.clear()
-        batch = pa.RecordBatch.from_pylist(rows, schema=REJECTED)
-        if self._aside is None:
-            self._aside_upload = self._bucket.upload(self._rejected_key)
-            self._aside = PartWriter(self._aside_upload, REJECTED, self.compression, NULL)
-        for piece in pieces(batch):
-            self._aside.write(piece)
+        """Write what was noticed of rows that are not to be loaded, beside the others."""
+        findings = self._findings
+        self._aside.write([vars(row) for row in findings.rejected], REJECTED)
+        findings.rejected.clear()
+        keys = pa.schema([(name, pa.string()) for name in findings.key])
+        self._gone.write([dict(zip(findings.key, key, strict=True)) for key in findings.gone], keys)
+        findings.gone.clear()
 
     def _check_columns(self, names: list[str]) -> None:
         if self._columns and tuple(names) != self._columns:
@@ -173,8 +162,34 @@ class PartsWriter:
         self._part = self._upload = None
 
 
+class _Aside:
+    """Rows of another shape than the extract's, none of whose values is NULL: one part, where there are any."""
+
+    def __init__(self, bucket: Bucket, key: str, compression: str):
+        self._bucket, self._key, self._compression = bucket, key + SUFFIX[compression], compression
+        self._part: PartWriter | None = None
+        self.upload: Upload | None = None
+
+    def write(self, rows: list[dict[str, str]], schema: pa.Schema) -> None:
+        if not rows:
+            return
+        if self._part is None:
+            self.upload = self._bucket.upload(self._key)
+            self._part = PartWriter(self.upload, schema, self._compression, NULL)
+        for piece in pieces(pa.RecordBatch.from_pylist(rows, schema=schema)):
+            self._part.write(piece)
+
+    def finish(self) -> tuple[Part, ...]:
+        if self._part is None or self.upload is None:
+            return ()
+        self._part.close()
+        part = Part(self._bucket.url(self._key), self._part.rows, self.upload.size, self.upload.sha256)
+        self._part = self.upload = None
+        return (part,)
+
+
 class PartReader(io.RawIOBase):
-    """A part's CSV text, decompressed; reading its end proves size and sha256, or raises LakeError.
+    """A part's CSV text, decompressed; reading its end proves size and sha256, or raises LakeBusy.
 
     psycopg2 turns what a file raises into an error of its own, so `error` keeps the original.
     """
@@ -229,7 +244,7 @@ class _Verified(io.RawIOBase):
         try:
             data = self._body.read(size)
         except Exception as error:  # botocore and urllib3 each have their own tree of read errors
-            self.error = LakeError(f"{self._part.url}: lost while it was read ({error}); run again")
+            self.error = LakeBusy(f"{self._part.url}: lost while it was read ({error}); run again")
             raise self.error from None
         self._digest.update(data)
         self._size += len(data)
@@ -249,9 +264,10 @@ class _Verified(io.RawIOBase):
     def _check(self) -> None:
         if self._size == self._part.size and self._digest.hexdigest() == self._part.sha256:
             return
-        self.error = LakeError(
+        # What was altered on its way here comes whole the next time; what was altered where it lies never does.
+        self.error = LakeBusy(
             f"{self._part.url}: has {self._size} bytes, sha256 {self._digest.hexdigest()[:12]}, its manifest says "
-            f"{self._part.size} bytes, {self._part.sha256[:12]}; it was altered, delete the manifest and extract again"
+            f"{self._part.size} bytes, {self._part.sha256[:12]}; it was altered; delete the manifest and extract again"
         )
         raise self.error
 

@@ -21,8 +21,10 @@ import pytest
 import redis as redis_client
 from luigi.configuration import LuigiConfigParser
 
+from etl import retry
 from etl.stack import MariaDB, Postgres, Redis, Search, Server
 from tests import reaper
+from tests.faults import table
 from tests.opensearch_node import OpenSearchNode
 from tests.servers import Moto, OpenSearch, QuickMariaDB, QuickPostgres
 
@@ -102,7 +104,11 @@ class Settings:
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setattr(LuigiConfigParser, "_instance", LuigiConfigParser())
-    return Settings()
+    made = Settings()
+    # Most tests of a failure are of its first; those of another attempt ask for it.
+    made.set("etl", "retry_seconds", 0)
+    monkeypatch.setattr(retry.budget, "value", retry.BUDGET)
+    return made
 
 
 class WarehouseDatabase:
@@ -282,3 +288,12 @@ def search(search_server: Search | OpenSearch, settings: Settings) -> SearchData
     database.clear()
     settings.set("elasticsearch", "url", database.url)
     return database
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The table of faults, where any was thrown."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, ())]
+    if found := table.lines(reports):
+        terminalreporter.section("faults")
+        for line in found:
+            terminalreporter.write_line(line)

@@ -11,6 +11,7 @@ import luigi
 import psycopg2
 import pytest
 
+from etl import warehouse
 from etl.extract import BaseExtractor
 from etl.load import BaseLoader
 from tests import drawn
@@ -96,6 +97,18 @@ def meanwhile(work: Callable[[], Any]) -> Iterator[list[BaseException]]:
     yield raised
     thread.join(30)
     assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def busy(db: warehouse.Postgres, url: str) -> Iterator[None]:
+    """The session is in the middle of a statement while the block runs."""
+    with contextlib.closing(psycopg2.connect(url)) as gate, gate.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(42)")
+        with meanwhile(lambda: db.query("SET lock_timeout = 0; SELECT pg_advisory_lock(42)")) as raised:
+            yield
+            gate.close()
+        db.execute("RESET lock_timeout")
+    assert raised == []
 
 
 def stages(warehouse) -> list[str]:

@@ -27,7 +27,8 @@ class Project:
         text = (ROOT / "luigi.cfg").read_text(encoding="utf-8")
         for patient, hasty in (
             ("idle_duration = 15 seconds", "idle_duration = 3 seconds"),
-            ("_delay = 10", "_delay = 1"),
+            ("retry_seconds = 300", "retry_seconds = 2"),
+            ("_delay = 20", "_delay = 10"),
         ):
             assert patient in text
             text = text.replace(patient, hasty)

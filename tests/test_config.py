@@ -19,7 +19,7 @@ def message(read) -> str:
 
 
 def test_a_section_that_is_not_there_has_its_defaults(settings):
-    assert config.etl() == config.Etl(timezone="UTC", sql="warehouse_sql")
+    assert config.sixpack() == config.Sixpack(prefix="sxp", window_days=0)
     assert config.calendar() == config.Calendar(country="US", fiscal_year_start=1)
 
 

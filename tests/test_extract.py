@@ -166,6 +166,7 @@ def test_findings_go_into_the_manifest(lake):
         "counted": 1,
         "key": ["id"],
         "files": [],
+        "window": None,
         "skipped": {"expired": 2},
         "losses": [{"column": "name", "reason": "NUL character replaced", "count": 1, "samples": ["1"]}],
     }

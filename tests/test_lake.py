@@ -5,20 +5,24 @@ import hashlib
 import multiprocessing
 import os
 import socket
+import threading
 import uuid
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.client
+import botocore.config
 import botocore.endpoint
 import botocore.exceptions
 import pytest
 
 from etl import config
-from etl.errors import ConfigError, LakeError
+from etl.errors import ConfigError, LakeBusy, LakeError
 from etl.lake import Bucket
 from etl.stack import S3
 from tests.conftest import started
+from tests.faults.s3 import Exchange, S3Proxy, broken_body, lost_answer, lost_request, refusal
 
 PIECE = 8 << 20
 
@@ -301,3 +305,107 @@ def test_no_credentials_at_all(bucket, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     assert "Unable to locate credentials" in failure(ACTIONS["read"], config.Store(bucket.url, bucket.endpoint_url))
+
+
+# ---- a server on a bad day
+
+
+@pytest.fixture
+def weather(bucket, monkeypatch) -> Iterator[S3Proxy]:
+    """Botocore waits between its attempts, the test does not."""
+    monkeypatch.setattr(botocore.endpoint.time, "sleep", lambda _: None)
+    with S3Proxy(urlsplit(bucket.endpoint_url).port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def behind(bucket, weather) -> Bucket:
+    return Bucket(config.Store(bucket.url, f"http://127.0.0.1:{weather.port}", None, "test", "test"))
+
+
+def refusal_that_says_ok(exchange: Exchange) -> None:
+    """As S3 answers a multipart upload whose pieces it cannot join, the status having been sent before it tried."""
+    exchange.answer(200, [("Content-Type", "application/xml")], b"<Error><Code>InternalError</Code></Error>")
+
+
+PASSING = {
+    "500": refusal(500, "InternalError"),
+    "503": refusal(503, "SlowDown"),
+    "200, and an error in it": refusal_that_says_ok,
+    "too slow for it": refusal(400, "RequestTimeout"),
+    "reset before the answer": lost_request,
+    "reset after it was done": lost_answer,
+}
+MULTIPART = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload")
+WEATHER = [
+    (operation, fault)
+    for operation in ("PutObject", *MULTIPART)
+    for fault in PASSING
+    if operation == "CompleteMultipartUpload" or not fault.startswith("200")
+]
+
+
+@pytest.mark.parametrize(("operation", "fault"), WEATHER)
+def test_what_passes_is_not_noticed(behind, weather, operation, fault):
+    weather.answer(operation, 1, PASSING[fault], times=2 if fault != "reset after it was done" else 1)
+    body = os.urandom(1 << 20) * (9 if operation in MULTIPART else 1)
+    write(behind, "k", body)
+    assert weather.fired.is_set()
+    assert behind.read("k") == body
+
+
+@pytest.mark.parametrize(
+    ("operation", "fault"), [one for one in WEATHER if one != ("CompleteMultipartUpload", "reset after it was done")]
+)
+def test_what_does_not_pass_in_five_attempts_may_pass_later(behind, weather, operation, fault):
+    weather.answer(operation, 1, PASSING[fault], times=100)
+    with pytest.raises(LakeBusy, match=r"^s3://.*/k: "):
+        write(behind, "k", b"x" * (PIECE + 1 if operation in MULTIPART else 1))
+    assert weather.seen[operation] == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, "AccessDenied"), (400, "ExpiredToken"), (404, "NoSuchBucket"), (404, "NoSuchUpload")]
+)
+def test_what_does_not_pass_is_asked_once(behind, weather, status, code):
+    weather.answer("PutObject", 1, refusal(status, code), times=100)
+    with pytest.raises(LakeError) as failure:
+        write(behind, "k", b"x")
+    assert not isinstance(failure.value, LakeBusy)
+    assert weather.seen["PutObject"] == 1
+
+
+def test_an_upload_that_was_done_without_an_answer_is_done(behind, weather):
+    """Whoever asks again is told that there is no such upload any more."""
+    answers = iter([lost_answer, refusal(404, "NoSuchUpload")])
+    weather.answer("CompleteMultipartUpload", 1, lambda exchange: next(answers)(exchange), times=2)
+    write(behind, "k", b"x" * (PIECE + 1))
+    assert next(answers, None) is None
+    assert behind.size("k") == PIECE + 1
+
+
+def test_an_upload_that_was_ended_by_another_is_not_taken_for_ours(behind, weather):
+    weather.answer("CompleteMultipartUpload", 1, refusal(404, "NoSuchUpload"))
+    with pytest.raises(LakeError, match="another attempt at this extract took over"):
+        write(behind, "k", b"x" * (PIECE + 1))
+
+
+@pytest.mark.parametrize("share", [0, 0.5])
+def test_an_object_that_breaks_off_may_come_whole_later(behind, weather, share):
+    write(behind, "k", os.urandom(100_000))
+    weather.answer("GetObject", 1, broken_body(share))
+    with pytest.raises(LakeBusy, match=r"^s3://.*/k: "):
+        behind.read("k")
+    assert len(behind.read("k")) == 100_000
+
+
+def test_a_server_that_says_nothing_may_answer_later(behind, weather, monkeypatch):
+    """The silence that is borne is shorter here, and else as it is."""
+    made = botocore.config.Config
+    monkeypatch.setattr(botocore.config, "Config", lambda **said: made(**said | {"read_timeout": 0.1}))
+    silent = threading.Event()
+    weather.answer("GetObject", 1, lambda exchange: silent.wait(20), times=100)
+    with pytest.raises(LakeBusy, match=r"^s3://.*/k: Read timeout"):
+        behind.read("k")
+    silent.set()
+    assert weather.seen["GetObject"] == 5

@@ -21,7 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util import make_headers, parse_url
 
-from etl.errors import ConfigError, SourceError
+from etl.errors import ConfigError, SourceError, SourceLost
 from etl.sources.json_values import decoder, loads
 
 _ANSWER = decoder(dict[str, Any])
@@ -138,7 +138,8 @@ class Server:
             pause = float(wanted) if wanted.isdigit() else pause * 2
             late = time.monotonic() + pause - asked > _BUDGET
             if not again or response.status not in _BUSY or late:
-                raise SourceError(self._refusal(method, path, response))
+                kind = SourceLost if response.status in _BUSY else SourceError
+                raise kind(self._refusal(method, path, response))
             time.sleep(pause)
             self._send(method, path, body)
 
@@ -162,7 +163,7 @@ class Server:
             yield
         except (HTTPError, http.client.HTTPException, OSError) as error:
             self._connection.close()
-            raise SourceError(
+            raise SourceLost(
                 f"{self}: no answer to {method} {path.partition('?')[0]} ({error}); is it running, and is "
                 f"[elasticsearch] url right?"
             ) from None

@@ -14,7 +14,7 @@ from pymysql.constants import CR, ER
 from pymysql.converters import encoders
 
 from etl import config
-from etl.errors import ConfigError, SourceError
+from etl.errors import ConfigError, SourceError, SourceLost
 
 _CONNECT_SECONDS = 10
 # The longest silence of the server: COUNT(*) of a huge table. Without a limit a vanished server hangs the night.
@@ -32,7 +32,16 @@ SNAPSHOT = (
 _KILLED = 1927  # MariaDB's ER_CONNECTION_KILLED, which PyMySQL has no name for
 # 1698 is what a server says to users that it knows by their unix socket only.
 _REFUSED = {ER.ACCESS_DENIED_ERROR, 1698}
-_LOST = {CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, ER.QUERY_INTERRUPTED, ER.SERVER_SHUTDOWN, _KILLED}
+_LOST = {
+    CR.CR_SERVER_LOST, CR.CR_SERVER_GONE_ERROR, ER.QUERY_INTERRUPTED, ER.SERVER_SHUTDOWN, ER.NORMAL_SHUTDOWN, _KILLED,
+}  # fmt: skip
+# Somebody else is in the way for now: too many connections, of all or of the user, and locks.
+_BUSY = {
+    ER.CON_COUNT_ERROR, ER.TOO_MANY_USER_CONNECTIONS, ER.USER_LIMIT_REACHED, ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK,
+}  # fmt: skip
+
+
+Connection = pymysql.Connection
 
 
 @dataclass(frozen=True)
@@ -163,13 +172,17 @@ def streamed(connection: pymysql.Connection, statement: str) -> Iterator[Any]:
 
 
 def lost(said: str) -> bool:
-    """Whether an error's text, from a driver without error numbers, is that of a connection that broke."""
-    return any(word in said for word in ("Lost connection", "gone away", "was killed", "IoError", "shutdown"))
+    """Whether an error's text, from a driver without numbers for them, says that a connection broke or was too many."""
+    words = ("Lost connection", "gone away", "was killed", "IoError", "IO error", "shutdown", "Too many connections")
+    return any(word in said for word in words)
 
 
 @contextlib.contextmanager
 def explained(to: Address, what: str) -> Iterator[None]:
-    """Turns the driver's errors into SourceError; `what` is the table or query that is read."""
+    """Turns the driver's errors into SourceError, or SourceLost where the same again may succeed.
+
+    `what` is the table or query that is read.
+    """
     try:
         yield
     except pymysql.err.MySQLError as error:
@@ -180,7 +193,7 @@ def _explanation(to: Address, what: str, error: pymysql.err.MySQLError) -> Sourc
     code, said = (*error.args, "", "")[:2]
     if code == CR.CR_CONN_HOST_ERROR:
         reason = getattr(error, "original_exception", said)
-        return SourceError(
+        return SourceLost(
             f"MySQL at {to.host}:{to.port} cannot be reached ({reason}); see that it runs and [mysql] url"
         )
     if code in _REFUSED:
@@ -196,9 +209,11 @@ def _explanation(to: Address, what: str, error: pymysql.err.MySQLError) -> Sourc
     if code in (ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR):
         return SourceError(f"{what}: {to.user} may not read it ({said}); GRANT SELECT on it to that user at MySQL")
     if code in _LOST:
-        return SourceError(
+        return SourceLost(
             f"{what}: the connection to {to.host}:{to.port} was lost ({said}); nothing is published, run again"
         )
+    if code in _BUSY:
+        return SourceLost(f"{what}: MySQL at {to.host}:{to.port} is too busy ({said}); run again")
     if code == ER.TABLE_DEF_CHANGED:
-        return SourceError(f"{what}: the table was altered while it was read; nothing is published, run again")
+        return SourceLost(f"{what}: the table was altered while it was read; nothing is published, run again")
     return SourceError(f"{what}: MySQL at {to.host}:{to.port} answers {code}: {said}")

@@ -11,7 +11,7 @@ import redis
 from redis.connection import parse_url
 
 from etl import config
-from etl.errors import ConfigError, SourceError
+from etl.errors import ConfigError, SourceError, SourceLost
 from etl.sources.redis_text import as_text
 
 Command = tuple[Any, ...]
@@ -115,7 +115,7 @@ class Sent:
 
 @contextlib.contextmanager
 def connected() -> Iterator[Server]:
-    """The server of `[redis] url`; its errors become SourceError."""
+    """The server of `[redis] url`; its errors become SourceError, or SourceLost without an answer."""
     pool = _pool(config.redis().url)
     where = _address(pool)
     try:
@@ -130,9 +130,9 @@ def connected() -> Iterator[Server]:
             f"redis {where}: refuses permission ({error}); grant the user +@read, +select and the keys that are read"
         ) from None
     except redis.BusyLoadingError:
-        raise SourceError(f"redis {where}: is still loading its data from disk; run again when it has") from None
+        raise SourceLost(f"redis {where}: is still loading its data from disk; run again when it has") from None
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise SourceError(f"redis {where}: no answer ({error}); is it running, and is [redis] url right?") from None
+        raise SourceLost(f"redis {where}: no answer ({error}); is it running, and is [redis] url right?") from None
     except redis.RedisError as error:
         raise SourceError(f"redis {where}: {error}; look at the server, and at [redis] url") from None
     finally:

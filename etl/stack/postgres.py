@@ -23,7 +23,7 @@ SELECT format('CREATE ROLE %I LOGIN', role) FROM unnest(ARRAY['etl_load', 'bi_re
 WHERE role NOT IN (SELECT rolname FROM pg_roles) \\gexec
 ALTER ROLE etl_load PASSWORD :'etl_load';
 ALTER ROLE bi_reader PASSWORD :'bi_reader';
-GRANT pg_read_all_settings TO etl_load;
+GRANT pg_read_all_settings, pg_read_all_stats TO etl_load;
 -- Every role may create temporary tables in every database, unless told otherwise.
 REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
 """

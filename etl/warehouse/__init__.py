@@ -37,11 +37,14 @@ def connect(application: str) -> Iterator[Postgres]:
 
 
 def shared() -> Postgres:
-    """One connection a process for the many small questions "is this done?".
+    """One connection a process for the many small questions "is this done?", a new one where the server ended it.
 
     A forked worker gets one of its own: two processes must not talk over one socket.
     """
-    return _shared(_settings(), os.getpid())
+    db = _shared(_settings(), os.getpid())
+    if db.ended:
+        db.reconnect()
+    return db
 
 
 def _taken(application: str) -> Postgres | None:

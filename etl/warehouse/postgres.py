@@ -2,8 +2,10 @@
 
 import contextlib
 import functools
+import logging
 import queue
 import re
+import select
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,11 +19,23 @@ import psycopg2.errors
 import psycopg2.extensions
 
 from etl import config
-from etl.errors import DataError, EtlError, Locked, WarehouseError
+from etl.errors import Conflict, DataError, EtlError, Locked, WarehouseError, WarehouseLost
 from etl.failpoint import failpoint
+from etl.warehouse import sessions
 from etl.warehouse.names import literal, quote
 
-_IDLE_IN_TRANSACTION_SECONDS = 600
+logger = logging.getLogger("luigi-interface.etl")
+
+# Between two statements of a transaction nothing is waited for. So a process that has stopped there keeps rows from
+# others for less time than they wait for them; this is the shortest limit that a busy machine may be held to.
+_LEAST_IDLE_SECONDS = 10
+
+# How libpq and the server say that a session cannot be had now, for which there is no SQLSTATE.
+_UNREACHABLE = re.compile(
+    r"refused|timeout|timed out|starting up|shutting down|recovery|not (yet )?accepting|too many|connection slots|"
+    r"closed (the connection|unexpectedly)|reset by peer|[Bb]roken pipe|unreachable|[Nn]o route|could not receive|"
+    r"Temporary failure|EOF"
+)
 
 
 class CommitUnknown(WarehouseError):
@@ -76,6 +90,11 @@ class Postgres:
     @property
     def closed(self) -> bool:
         return bool(self._connection.closed)
+
+    @property
+    def ended(self) -> bool:
+        """Whether an idle session is over: closed here, or the server has said so and nobody has listened yet."""
+        return self.closed or bool(select.select([self._connection], [], [], 0)[0])
 
     def reconnect(self) -> None:
         """A new session in place of the old one, which ends, and its locks with it."""
@@ -136,29 +155,17 @@ class Postgres:
     def locked(self, target: str) -> Iterator[None]:
         """Hold our own lock on a target from start to commit; readers of the table never meet it.
 
-        It ends with the session, so a killed process leaves none. Locked names who holds it.
+        It ends with the session, so a killed process leaves none. A process that was only stopped leaves one that
+        does nothing: after [warehouse] lock_timeout its session is ended, and then it can publish nothing any more,
+        should it go on. Locked names who holds the lock and is at work.
         """
-        number = "hashtextextended(%s, 20140203)"
-        try:
-            self.query(f"SELECT pg_advisory_lock({number})", (target,))
-        except Locked:
-            holder = self.query(
-                f"""SELECT a.application_name, a.client_addr, a.backend_start
-                    FROM pg_locks l JOIN pg_stat_activity a USING (pid), (SELECT {number} AS n) k
-                    WHERE l.locktype = 'advisory' AND l.granted
-                      AND (l.classid::bigint << 32 | l.objid::bigint) = k.n""",
-                (target,),
-            )
-            who = "{} from {}, since {:%F %T}".format(*holder[0]) if holder else "another load"
-            raise Locked(
-                f"{target}: waited {self.settings.lock_timeout} s for {who}; wait until it is done, then run again"
-            ) from None
+        self._lock(target)
         try:
             yield
         finally:
             if not self.closed:
                 try:
-                    self.execute(f"SELECT pg_advisory_unlock({number})", (target,))
+                    self.execute(f"SELECT pg_advisory_unlock({sessions.LOCK})", (target,))
                 except WarehouseError:
                     # With its session the lock ends too.
                     self.close()
@@ -200,7 +207,8 @@ class Postgres:
                 counts.append(rows)
                 copied(rows)
 
-        others = [self._connect() for _ in range(min(self.settings.copies, len(parts)) - 1)]
+        name = f"{sessions.COPIES}{self._pid} {self._application}"
+        others = [self._connect(name) for _ in range(min(self.settings.copies, len(parts)) - 1)]
         threads = [threading.Thread(target=work, args=(connection,), daemon=True) for connection in others]
         try:
             for thread in threads:
@@ -214,6 +222,10 @@ class Postgres:
         if failures:
             raise failures[0]
         return sum(counts)
+
+    def holders(self, schema: str, table: str) -> list[str]:
+        """Who else holds locks on a table, readers too; also in the middle of a failed transaction."""
+        return self._holders([f"{quote(schema)}.{quote(table)}"], readers=True)
 
     def exists(self, schema: str, table: str) -> bool:
         return bool(
@@ -359,12 +371,31 @@ class Postgres:
             )
         )
 
-    def _connect(self) -> Any:
+    @property
+    def _pid(self) -> int:
+        return int(self._connection.info.backend_pid)
+
+    def _lock(self, target: str) -> None:
+        if self.query(f"SELECT pg_try_advisory_lock({sessions.LOCK})", (target,))[0][0]:
+            return
+        lock = f"SELECT pg_advisory_lock({sessions.LOCK})"
+        before = sessions.holder(self.query, target)
+        try:
+            self.query(lock, (target,))
+        except Locked:
+            now = sessions.holder(self.query, target)
+            waited = f"{target}: waited {self.settings.lock_timeout} s for {now[0] if now else 'another load'}"
+            if not sessions.fenced(self.query, before, now):
+                raise Locked(f"{waited}; wait until it is done, then run again") from None
+            logger.warning("%s, which did nothing all the time; its session was ended", waited)
+            self.query(lock, (target,))
+
+    def _connect(self, application: str = "") -> Any:
         settings = self.settings
         options = {
             "lock_timeout": f"{settings.lock_timeout}s",
             "statement_timeout": f"{settings.statement_timeout}s",
-            "idle_in_transaction_session_timeout": f"{_IDLE_IN_TRANSACTION_SECONDS}s",
+            "idle_in_transaction_session_timeout": f"{max(_LEAST_IDLE_SECONDS, settings.lock_timeout // 2)}s",
             "timezone": "UTC",
             "datestyle": "ISO",
             "extra_float_digits": "1",
@@ -372,17 +403,18 @@ class Postgres:
         try:
             connection = psycopg2.connect(
                 settings.url,
-                application_name=self._application[:63],
+                application_name=(application or self._application)[:63],
                 connect_timeout=10,
                 options=" ".join(f"-c {name}={value}" for name, value in options.items()),
                 keepalives_idle=30,
             )
         except psycopg2.OperationalError as error:
-            raise WarehouseError(f"{self._where()}: cannot connect: {_connect_advice(error)}") from None
+            kind = WarehouseLost if _UNREACHABLE.search(str(error)) else WarehouseError
+            raise kind(f"{self._where()}: cannot connect: {_connect_advice(error)}") from None
         connection.autocommit = True
         if connection.server_version >= 140000:
             # A server in the middle of a long statement notices that its client is dead, and frees its locks.
-            with connection.cursor() as cursor:
+            with self._explained("SET"), connection.cursor() as cursor:
                 cursor.execute("SET client_connection_check_interval = '5s'")
         return connection
 
@@ -437,7 +469,14 @@ class Postgres:
             return DataError(f"line {copying[1]}{copying[2] or ''}: {said}")
         match error:
             case psycopg2.errors.LockNotAvailable():
-                return Locked(f"{self._where()}: {said}")
+                return Locked(f"{self._where()}: {said}{self._blockers(sql)}")
+            case psycopg2.errors.DeadlockDetected() | psycopg2.errors.SerializationFailure():
+                return Conflict(f"{self._where()}: {said}; run again")
+            case psycopg2.errors.ReadOnlySqlTransaction():
+                return WarehouseError(
+                    f"{self._where()}: {said}; it is a standby or only lets itself be read, name the primary in "
+                    f"[warehouse] url"
+                )
             case psycopg2.errors.InsufficientPrivilege():
                 return WarehouseError(f"{self._where()}: {said}; grant it to {urlsplit(self.settings.url).username}")
             case psycopg2.errors.DiskFull():
@@ -445,14 +484,28 @@ class Postgres:
             case psycopg2.errors.QueryCanceled():
                 limit = self.settings.statement_timeout
                 return WarehouseError(f"{self._where()}: {said}; [warehouse] statement_timeout is {limit} s")
-            case psycopg2.OperationalError() | psycopg2.InterfaceError() if (error.pgcode or "57P").startswith("57P"):
-                return WarehouseError(f"{self._where()}: connection lost ({said}); run again when it answers")
+            case _ if _lost(error):
+                return WarehouseLost(f"{self._where()}: connection lost ({said}); run again when it answers")
             case psycopg2.DataError() | psycopg2.IntegrityError():
                 return DataError(f"{said}")
         if not error.diag.statement_position:
             return WarehouseError(f"{self._where()}: {said}")
         near = sql[int(error.diag.statement_position) - 1 :].partition("\n")[0]
         return WarehouseError(f"{said}, near: {near[:60]}")
+
+    def _blockers(self, sql: str) -> str:
+        """Who holds the tables of a statement that waited in vain; they are asked for over another session."""
+        tables, readers = sessions.tables_of(sql)
+        try:
+            found = self._holders(tables, readers) if tables else []
+        except WarehouseError:
+            return ""
+        advice = "wait until they are done, or end them by pg_terminate_backend(session); then run again"
+        return f"; held: {'; '.join(found)}. {advice.capitalize()}" if found else ""
+
+    def _holders(self, tables: Sequence[str], readers: bool) -> list[str]:
+        with Postgres(self.settings, self._application) as other:
+            return sessions.holders(other.query, tables, self._pid, readers)
 
     def _where(self) -> str:
         parts = urlsplit(self.settings.url)
@@ -477,6 +530,14 @@ def _without_values(message: str, code: str) -> str:
     if not code.startswith("22") or code == "22P04":
         return message
     return re.sub(r'(?<!encoding )"(.*)"', lambda value: f"({len(value[1])} characters)", message, flags=re.DOTALL)
+
+
+def _lost(error: psycopg2.Error) -> bool:
+    """Whether it is the session's end: shut down, timed out while idle, or without a word from the server."""
+    code = error.pgcode
+    return code == "25P03" or (
+        isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and (code or "57P").startswith("57P")
+    )
 
 
 def _first_line(error: psycopg2.Error) -> str:

@@ -1,19 +1,22 @@
 """The connection: what it sets, what it says when it is refused, locks, COPY, transactions that end in doubt."""
 
+import contextlib
 import io
 import multiprocessing
 import re
 import socket
+import threading
 from urllib.parse import urlsplit
 
 import pytest
 
 from etl import config
 from etl import warehouse as connections
-from etl.errors import ConfigError, DataError, Locked, WarehouseError
+from etl.errors import ConfigError, Conflict, DataError, Locked, Transient, WarehouseError, WarehouseLost
 from etl.warehouse import CommitUnknown
+from etl.warehouse.sessions import holder
 from tests.conftest import postgres_query
-from tests.pipeline import meanwhile, session, until
+from tests.pipeline import busy, meanwhile, session, until
 
 pytest_plugins = ("tests.nights",)
 
@@ -41,6 +44,14 @@ def copy(db, *texts, table="public.t", columns=("id", "v")):
     return count, sorted(heard)
 
 
+def backend(db):
+    return db.query("SELECT pg_backend_pid()")[0][0]
+
+
+def end(warehouse, pid):
+    warehouse.query("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+
+
 def setting(db, name):
     return db.query(f"SHOW {name}")[0][0]
 
@@ -51,7 +62,7 @@ def test_every_connection_has_limits_and_a_name(settings, warehouse, sql):
     with connections.connect("LoadA 2014-02-03 run-1") as db:
         assert setting(db, "lock_timeout") == "7s"
         assert setting(db, "statement_timeout") == "90s"
-        assert setting(db, "idle_in_transaction_session_timeout") == "10min"
+        assert setting(db, "idle_in_transaction_session_timeout") == "10s"
         assert setting(db, "application_name") == "LoadA 2014-02-03 run-1"
         assert setting(db, "TimeZone") == "UTC"
 
@@ -152,10 +163,65 @@ def test_a_deadlock_is_not_called_a_lost_connection(db, warehouse):
                     until(lambda: locked)
                     waiting.append(True)
                     db.execute("UPDATE t SET v = 'a' WHERE id = 2")
-            except WarehouseError as error:
+            except Conflict as error:
                 raised.append(error)
     (error,) = raised + theirs
+    assert isinstance(error, Conflict)
     assert "deadlock detected" in str(error) and "connection" not in str(error)
+
+
+def test_a_transaction_that_gives_way_to_another_may_come_again(db, warehouse):
+    db.execute("INSERT INTO t VALUES (1)")
+    with pytest.raises(Conflict, match="could not serialize access"), db.transaction():
+        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        db.query("SELECT * FROM t")
+        warehouse.query("UPDATE t SET v = 'b'")
+        db.execute("UPDATE t SET v = 'a'")
+
+
+def test_a_server_that_only_lets_itself_be_read(db):
+    standby = r"read-only transaction; it is a standby .* name the primary"
+    with pytest.raises(WarehouseError, match=standby) as failure, db.transaction():
+        db.execute("SET TRANSACTION READ ONLY")
+        db.execute("INSERT INTO t VALUES (1)")
+    assert not isinstance(failure.value, Transient)
+
+
+def test_too_many_sessions_may_be_fewer_later(db, warehouse, settings):
+    warehouse.query(f"ALTER DATABASE {warehouse.name} CONNECTION LIMIT 1")
+    with pytest.raises(WarehouseLost, match="cannot connect: too many connections"), connections.connect("second"):
+        pass
+
+
+def test_a_server_that_is_not_there_may_be_later(settings, sql):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        settings.set("warehouse", "url", f"postgresql://etl_load:x@127.0.0.1:{taken.getsockname()[1]}/w")
+        with pytest.raises(WarehouseLost), connections.connect("test"):
+            pass
+
+
+def test_a_wrong_password_stays_wrong(settings, warehouse, sql):
+    settings.set("warehouse", "url", warehouse.url.replace(urlsplit(warehouse.url).password, "Tr0ub4dor"))
+    with pytest.raises(WarehouseError) as failure, connections.connect("test"):
+        pass
+    assert not isinstance(failure.value, Transient)
+
+
+def test_a_session_that_is_ended_is_lost(db, warehouse):
+    end(warehouse, backend(db))
+    with pytest.raises(WarehouseLost, match="connection lost"):
+        db.query("SELECT 1")
+    with pytest.raises(WarehouseLost, match="connection lost"):
+        db.query("SELECT 1")
+
+
+def test_a_transaction_in_which_nothing_happens_is_ended(db):
+    """As that of a process that has stopped is: the rows that it has locked are others' again."""
+    with pytest.raises(WarehouseLost, match="connection lost"), db.transaction():
+        db.execute("SET idle_in_transaction_session_timeout = 1")
+        until(lambda: db.ended)
+        db.query("SELECT 1")
 
 
 def test_columns_of_a_select_without_running_it(db):
@@ -201,7 +267,7 @@ def test_reconnecting_ends_the_old_session_and_its_locks(db, warehouse):
 
 def test_a_lock_says_who_holds_it(db, settings, warehouse):
     settings.set("warehouse", "lock_timeout", 1)
-    with db.locked("public.t"), connections.connect("other") as other:
+    with db.locked("public.t"), connections.connect("other") as other, busy(db, warehouse.admin_url):
         with pytest.raises(Locked) as failure, other.locked("public.t"):
             pass
         with other.locked("public.u"):
@@ -211,6 +277,88 @@ def test_a_lock_says_who_holds_it(db, settings, warehouse):
         r"wait until it is done, then run again",
         str(failure.value),
     )
+
+
+def test_a_lock_says_who_holds_it_and_that_includes_a_superuser(settings, warehouse, sql):
+    """Whose session is not ours to end."""
+    settings.set("warehouse", "lock_timeout", 1)
+    lock = "SELECT pg_advisory_lock(hashtextextended('public.t', 20140203))"
+    with (
+        session(warehouse.admin_url, "SET application_name = 'somebody'", lock),
+        connections.connect("A") as db,
+        pytest.raises(Locked, match=r"public\.t: waited 1 s for somebody"),
+        db.locked("public.t"),
+    ):
+        pass
+
+
+def test_a_lock_is_of_one_database(settings, postgres, warehouse, sql):
+    """The server numbers its locks by database, and shows those of all."""
+    lock = "SELECT pg_advisory_lock(hashtextextended('public.t', 20140203))"
+    elsewhere = postgres.url("postgres", "postgres")
+    with session(elsewhere, lock), connections.connect("A") as db, db.locked("public.t"):
+        assert [held.application for held in holder(db.query, "public.t")] == ["A"]
+
+
+def test_a_holder_that_does_nothing_loses_its_lock_and_its_session(db, settings, caplog):
+    settings.set("warehouse", "lock_timeout", 1)
+    with (
+        pytest.raises(WarehouseLost),
+        db.locked("public.t"),
+        connections.connect("other") as other,
+        other.locked("public.t"),
+    ):
+        db.query("SELECT 1")
+    assert re.search(
+        r"public\.t: waited 1 s for LoadA .*, which did nothing all the time; its session was ended", caplog.text
+    )
+
+
+class Gated(Text):
+    """Text that goes on until the event is set; in the meantime it flows, or stands still."""
+
+    def __init__(self, gate, flows):
+        super().__init__()
+        self.gate, self.flows, self.rows = gate, flows, 0
+
+    def read(self, size=-1):
+        if self.gate.wait(0.05 if self.flows else 30):
+            return b""
+        lines = [f'{self.rows + number},"{"x" * 1000}"\n' for number in range(100)]
+        self.rows += len(lines)
+        return "".join(lines).encode()
+
+
+def take(target, gate):
+    """Wait for a lock as another load; True when it was had, False when its holder was at work."""
+    try:
+        with connections.connect("other") as other, other.locked(target):
+            return True
+    except Locked:
+        return False
+    finally:
+        gate.set()
+
+
+@pytest.mark.parametrize("flows", [True, False])
+def test_a_holder_that_copies_is_at_work_as_long_as_rows_come(settings, warehouse, sql, flows):
+    """One of its two sessions has done its share, and waits for the other."""
+    settings.set("warehouse", "lock_timeout", 1)
+    gate, taken = threading.Event(), []
+    with connections.connect("LoadA") as db:
+        db.execute("CREATE TABLE public.t (id INTEGER PRIMARY KEY, v TEXT)")
+        parts = {"one": lambda: Gated(gate, flows), "other": lambda: Text(b"")}
+        outcome = contextlib.nullcontext() if flows else pytest.raises(WarehouseLost, match="connection lost")
+
+        def other():
+            states = "SELECT state FROM pg_stat_activity WHERE query LIKE 'COPY public.t%' ORDER BY 1"
+            until(lambda: warehouse.query(states) == [("active",), ("idle",)])
+            taken.append(take("public.t", gate))
+
+        with outcome, db.locked("public.t"), meanwhile(other):
+            db.copy("public.t", ("id", "v"), parts, r"\N", lambda rows: None)
+        assert taken == [not flows]
+        assert db.ended is not flows
 
 
 def test_a_lock_ends_with_its_block_and_with_its_session(db, warehouse):
@@ -317,10 +465,6 @@ def test_a_small_copy_needs_no_other_connection(db, warehouse):
     assert at_work == set(db.query("SELECT pg_backend_pid()"))
 
 
-def backend(db):
-    return db.query("SELECT pg_backend_pid()")[0][0]
-
-
 def test_a_session_is_used_again_and_is_as_good_as_new(warehouse, sql):
     with connections.connect("LoadA") as db:
         first = backend(db)
@@ -385,6 +529,51 @@ def test_a_forked_worker_leaves_its_parents_session_alone(warehouse, sql):
 def test_the_shared_connection_is_one_a_process(warehouse, sql):
     assert connections.shared() is connections.shared()
     assert connections.shared().settings == config.warehouse()
+
+
+def test_a_statement_that_waits_in_vain_says_for_whom(db, settings, warehouse):
+    db.execute("SET lock_timeout = '100ms'")
+    warehouse.query("GRANT SELECT ON t TO bi_reader")
+    reading = "SELECT v FROM t WHERE v = 's3cret''s' OR id = 1"
+    with session(warehouse.reader_url, "SET application_name = 'DBeaver'", reading):
+        ((pid, since),) = warehouse.query(
+            "SELECT pid, to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM pg_stat_activity "
+            "WHERE application_name = 'DBeaver'"
+        )
+        with pytest.raises(Locked) as failure:
+            db.execute("ALTER TABLE public.t ADD COLUMN w TEXT")
+        assert db.holders("public", "t") == [
+            f"t by session {pid} of bi_reader (DBeaver), since {since}: SELECT v FROM t WHERE v = '…' OR id = 1"
+        ]
+        # Readers are in no writer's way.
+        db.execute("UPDATE public.t SET v = 'x'")
+    assert "s3cret" not in str(failure.value)
+    assert f"held: t by session {pid} of bi_reader (DBeaver), since {since}: SELECT v" in str(failure.value)
+    assert str(failure.value).endswith("or end them by pg_terminate_backend(session); then run again")
+    assert db.holders("public", "t") == []
+
+
+def test_a_row_that_is_waited_for_in_vain(db, warehouse):
+    """Also where the server tells us nothing of others' sessions, and in a transaction that has failed."""
+    warehouse.query("INSERT INTO t VALUES (1)")
+    warehouse.query("REVOKE pg_read_all_stats FROM etl_load")
+    warehouse.query("GRANT SELECT ON t TO bi_reader")
+    # Who is in no writer's way.
+    reader = session(warehouse.reader_url, "SELECT * FROM t")
+    by_hand = session(warehouse.admin_url, "SET application_name = 'by hand'", "UPDATE t SET v = 'theirs'")
+    said = r"held: t by session \d+ of postgres \(by hand\)\. Wait"
+    try:
+        with reader, by_hand, pytest.raises(Locked, match=said), db.transaction():
+            db.execute("SET lock_timeout = '100ms'")
+            db.execute("UPDATE public.t SET v = 'ours'")
+    finally:
+        warehouse.query("GRANT pg_read_all_stats TO etl_load")
+
+
+def test_a_shared_session_that_was_ended_is_replaced(warehouse, sql):
+    shared = connections.shared()
+    end(warehouse, backend(shared))
+    assert connections.shared().query("SELECT 1") == [(1,)]
 
 
 def test_readers_see_nothing_of_a_lock(db, warehouse):
