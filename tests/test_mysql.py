@@ -926,9 +926,7 @@ def test_a_column_that_has_gone_since_the_schema_was_read(mysql, lake):
     mysql.execute("CREATE TABLE t (id INT, name TEXT)")
     write(ExtractTable(table="t", date=datetime.date(2024, 1, 1)))
     mysql.execute("ALTER TABLE t DROP COLUMN name")
-    with pytest.raises(SourceError, match="1054"):
-        write(ExtractTable(table="t", date=datetime.date(2024, 1, 2)))
-    assert write(ExtractTable(table="t", date=datetime.date(2024, 1, 3)))[0].columns == ("id",)
+    assert write(ExtractTable(table="t", date=datetime.date(2024, 1, 2)))[0].columns == ("id",)
 
 
 def test_the_schema_of_all_tables_is_read_once(mysql, lake):

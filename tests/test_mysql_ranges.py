@@ -9,7 +9,9 @@ from etl.sources import mysql_catalogue, mysql_ranges
 from etl.sources.mysql import ExtractTable
 from etl.stack import ports
 from tests.conftest import ShopDatabase, mysql_cursor, started
+from tests.pipeline import day
 from tests.servers import QuickMariaDB
+from tests.test_drift import altered_by
 from tests.test_mysql import fresh_tasks, write  # noqa: F401
 
 OVER_SEVERAL = "over 3 connections"
@@ -128,3 +130,25 @@ def test_a_table_whose_key_cannot_be_divided_is_read_over_one_connection(shop, l
 def test_an_empty_table(shop, lake):
     manifest, _ = write(ExtractTable(table="t"))
     assert (manifest.rows, manifest.findings["counted"]) == (0, 0)
+
+
+def test_a_table_that_is_altered_while_it_is_read_stays_locked_until_all_is_read(shop, lake, caplog):
+    """Our own connection has read the ends of its key, in the snapshot of which the others read."""
+    shop.execute("INSERT INTO t VALUES (1, 1, 'a'), (100, 1, 'b')")
+    altering = []
+
+    class Disturbed(ExtractTable):
+        def batches(self):
+            for batch in super().batches():
+                if batch.num_rows and not altering:
+                    altering.append(altered_by(shop, "DROP name, ADD place INT DEFAULT 5 FIRST"))
+                    assert altering[0].is_alive()
+                yield batch
+
+    with caplog.at_level("INFO", "luigi-interface.etl"):
+        manifest, text = write(Disturbed(table="t"))
+    altering[0].join(20)
+    assert OVER_SEVERAL in caplog.text
+    assert (manifest.columns, sorted(text.splitlines())) == (("id", "line", "name"), ['1,1,"a"', '100,1,"b"'])
+    manifest, text = write(ExtractTable(table="t", date=day(1)))
+    assert (manifest.columns, sorted(text.splitlines())) == (("place", "id", "line"), ["5,1,1", "5,100,1"])

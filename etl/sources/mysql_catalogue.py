@@ -18,13 +18,13 @@ from etl.sources.mysql_types import Column
 _QUERY = """
 SELECT TABLE_NAME, ORDINAL_POSITION, COLUMN_NAME, NULL, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE,
        NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION
-  FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE()
+  FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE(){of}
 UNION ALL
 SELECT TABLE_NAME, SEQ_IN_INDEX, COLUMN_NAME, INDEX_NAME, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE() AND NON_UNIQUE = 0
+  FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE(){of} AND NON_UNIQUE = 0
 UNION ALL
 SELECT TABLE_NAME, TABLE_ROWS, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_ROWS IS NOT NULL
+  FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE(){of} AND TABLE_ROWS IS NOT NULL
 """
 
 _Where = tuple[Any, ...]
@@ -75,12 +75,17 @@ def key(columns: list[Column]) -> list[Column]:
     return sorted((column for column in columns if column.key), key=lambda column: column.key)
 
 
-def _read(connection: pymysql.Connection) -> Catalogue:
+def columns_now(connection: pymysql.Connection, table: str) -> list[Column]:
+    """The columns of one table as they are at this moment, whatever is known of them; none where it is not there."""
+    return _read(connection, table).get(table, [])
+
+
+def _read(connection: pymysql.Connection, only: str = "") -> Catalogue:
     columns: dict[str, list[tuple[int, Column]]] = defaultdict(list)
     indexes: dict[str, dict[str, list[tuple[int, str]]]] = defaultdict(lambda: defaultdict(list))
     rows: dict[str, int] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_QUERY)
+        cursor.execute(_QUERY.format(of=" AND TABLE_NAME = %s" if only else ""), (only,) * 3 if only else None)
         for row in cursor.fetchall():
             texts: list[Any] = [None if value is None else value.decode() for value in row]
             table, place, name, index, *described = texts

@@ -1,0 +1,265 @@
+"""Drift: the columns of a source change, and its mirror follows where nothing can be lost; else it says what to run."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from etl.errors import DataError
+from etl.run import run_id
+from etl.warehouse import watermarks
+from etl.warehouse.names import quote
+from etl.warehouse.postgres import Postgres, Table
+from etl.warehouse.schema import around_views, between_readers, dependents
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How a table differs from its source once it is settled: `removed` columns are kept, and no row brings them."""
+
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A row of etl.schema_changes to be, and the part of an ALTER TABLE that it needs, if any."""
+
+    column: str
+    change: str
+    was: str | None
+    became: str | None
+    alter: str = ""
+
+
+def settle(
+    db: Postgres,
+    schema: str,
+    table: str,
+    wanted: Mapping[str, str],
+    key: Sequence[str],
+    managed: Collection[str],
+    outdated: bool = False,
+) -> Drift:
+    """Make a table fit its source's columns, `wanted` with their types; `managed` ones are ours, and left alone.
+
+    A column that the source has gained is added last, nullable; one that it has lost stays, and is no longer required;
+    one that it has widened is widened where nothing depends on it. Each is a row of etl.schema_changes, written once,
+    in the transaction that alters the table. Whatever else has changed is a DataError with the statement to run, and
+    nothing is altered; nor is anything by what is `outdated`: the columns of a source as it was before the table was
+    loaded last. The table's lock is held by the caller. A table that is not there yet is fine.
+    """
+    there = db.table(schema, table)
+    if there is None:
+        return Drift()
+    before = removed(db, f"{schema}.{table}")
+    becomes = {name: canonical(kind) for name, kind in wanted.items()}
+    stood = {name: kind for name, kind in there.columns.items() if name not in managed}
+    absent = [name for name in stood if name not in becomes]
+    if outdated:
+        return Drift(tuple(absent))
+    back = [name for name in before if name in stood and name in becomes]
+    gone = {name: stood[name] for name in absent if name not in before}
+    new = {name: kind for name, kind in becomes.items() if name not in there.columns}
+    other = {name: kind for name, kind in becomes.items() if stood.get(name, kind) != kind}
+
+    _refuse_renames(db, schema, table, gone, new)
+    _refuse_another_key(db, schema, table, there, key, new)
+    _refuse_other_types(db, schema, table, stood, other)
+
+    changes = [_Change(name, "removed", kind, None) for name, kind in gone.items()]
+    changes += [_Change(name, "added", None, kind, f"ADD COLUMN {quote(name)} {kind}") for name, kind in new.items()]
+    changes += [_Change(name, "returned", None, becomes[name]) for name in back]
+    changes += [_Change(name, "widened", stood[name], kind, _to(name, kind)) for name, kind in other.items()]
+    alters = [change.alter for change in changes if change.alter]
+    alters += [f"ALTER COLUMN {quote(name)} DROP NOT NULL" for name in absent if name in there.required]
+
+    def work() -> None:
+        if alters:
+            db.execute(f"ALTER TABLE {quote(schema)}.{quote(table)} {', '.join(alters)}")
+        _note(db, f"{schema}.{table}", changes)
+
+    if alters:
+        between_readers(db, schema, table, work)
+    elif changes:
+        with db.transaction():
+            work()
+    return Drift(tuple(absent))
+
+
+def removed(db: Postgres, target: str) -> list[str]:
+    """The columns that a table keeps although its source has them no more."""
+    return [name for name, change in _noted(db, target).items() if change == "removed"]
+
+
+def canonical(kind: str) -> str:
+    """A type of the warehouse as the server itself writes it."""
+    name = kind.lower().replace(", ", ",")
+    return _WRITTEN.get(name, name)
+
+
+_WRITTEN = {
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+    "time": "time without time zone",
+}
+
+
+def _noted(db: Postgres, target: str) -> dict[str, str]:
+    """What was noted last of each column."""
+    noted = db.query(
+        "SELECT column_name, change FROM etl.schema_changes WHERE target = %s ORDER BY noticed_at", (target,)
+    )
+    return dict(noted)  # type: ignore[arg-type]
+
+
+def _note(db: Postgres, target: str, changes: Iterable[_Change]) -> None:
+    db.execute_all(
+        [
+            (
+                "INSERT INTO etl.schema_changes VALUES (%s, %s, %s, %s, %s, %s, statement_timestamp())",
+                (target, change.column, change.change, change.was, change.became, run_id()),
+            )
+            for change in changes
+        ]
+    )
+
+
+# ---- what only a person can decide
+
+
+def _refuse_renames(db: Postgres, schema: str, table: str, gone: Mapping[str, str], new: Mapping[str, str]) -> None:
+    """A column that is gone and a new one of its type may be one column: to take them for two would lose its values."""
+    alter = f"ALTER TABLE {schema}.{table}"
+    for name, kind in new.items():
+        if old := [was for was, its in gone.items() if its == kind]:
+            renames = " or ".join(f"{alter} RENAME COLUMN {quote(was)} TO {quote(name)}" for was in old)
+            raise DataError(
+                f"{schema}.{table}: the source has lost {', '.join(old)} and gained {name}, of the same type ({kind}), "
+                f"which looks like a rename; if it is one, run: {renames}; if it is not: "
+                f"{alter} ADD COLUMN {quote(name)} {kind}{_and_read_whole(db, schema, table)}; then load it again"
+            )
+
+
+def _refuse_another_key(
+    db: Postgres, schema: str, table: str, there: Table, key: Sequence[str], new: Mapping[str, str]
+) -> None:
+    if set(key) == set(there.key):
+        return
+    name = f"{quote(schema)}.{quote(table)}"
+    parts = [f"ADD COLUMN {quote(column)} {kind}" for column, kind in new.items() if column in key]
+    for (constraint,) in db.query(
+        "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'p'", (name,)
+    ):
+        parts.append(f"DROP CONSTRAINT {quote(constraint)}")
+    if key:
+        parts.append(f"ADD PRIMARY KEY ({', '.join(map(quote, key))})")
+    statement = f"ALTER TABLE {schema}.{table} {', '.join(parts)}"
+    if key and not _can_be_key(db, name, key, new):
+        statement = f"BEGIN; DELETE FROM {schema}.{table}; {statement}; COMMIT"
+    raise DataError(
+        f"{schema}.{table}: its key is ({', '.join(there.key) or 'none'}), and at the source it is "
+        f"({', '.join(key) or 'none'}) now; run: {statement}{_and_read_whole(db, schema, table)}; then load it again"
+    )
+
+
+def _can_be_key(db: Postgres, name: str, key: Sequence[str], new: Mapping[str, str]) -> bool:
+    """Whether the rows that are there could have the key: not where they lack it, or share it."""
+    if any(column in new for column in key):
+        return not db.query(f"SELECT 1 FROM {name} LIMIT 1")
+    listed = ", ".join(map(quote, key))
+    empty = " OR ".join(f"{quote(column)} IS NULL" for column in key)
+    return not db.query(
+        f"SELECT 1 FROM (SELECT {listed} FROM {name} GROUP BY {listed} HAVING count(*) > 1 OR {empty}) wrong LIMIT 1"
+    )
+
+
+def _refuse_other_types(
+    db: Postgres, schema: str, table: str, stood: Mapping[str, str], other: Mapping[str, str]
+) -> None:
+    stopped = []
+    for name, kind in other.items():
+        was = stood[name]
+        wider = is_wider(was, kind)
+        used = dependents(db, schema, table, name) if wider else []
+        if wider and not used:
+            continue
+        alter = f"ALTER TABLE {schema}.{table} {_to(name, kind, _conversion(name, was, kind))}"
+        because = f", and {', '.join(used)} would not let it be widened" if used else ""
+        stopped.append(
+            f"{name} is {was} in the warehouse and {kind} at the source now{because}; "
+            f"run: {around_views(db, schema, table, name, alter)}"
+        )
+    if stopped:
+        again = _and_read_whole(db, schema, table)
+        raise DataError(f"{schema}.{table}: {'; '.join(stopped)}{again}; then load it again")
+
+
+def _and_read_whole(db: Postgres, schema: str, table: str) -> str:
+    """What is to be run besides for a table that is read by its changes: its other rows must be read once more."""
+    if watermarks.read(db, f"{schema}.{table}") is None:
+        return ""
+    return f"; UPDATE etl.watermarks SET high_water = NULL WHERE target = '{schema}.{table}'"
+
+
+# ---- types
+
+
+_INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
+
+
+def is_wider(was: str, becomes: str) -> bool:
+    """Whether every value of the one type is a value of the other, and the same."""
+    if becomes in _INTEGERS:
+        return was in _INTEGERS and _INTEGERS[was] < _INTEGERS[becomes]
+    if becomes == "numeric":
+        return was in _INTEGERS or was.startswith("numeric(")
+    if becomes.startswith("numeric("):
+        digits = _digits(was)
+        return digits is not None and all(has <= room for has, room in zip(digits, _digits(becomes) or (), strict=True))
+    if becomes == "double precision":
+        return was == "real"
+    return becomes == "text" and was.startswith("character varying")
+
+
+def _digits(kind: str) -> tuple[int, int] | None:
+    """Before and after the point."""
+    if kind in _INTEGERS:
+        return _INTEGERS[kind], 0
+    found = re.fullmatch(r"numeric\((\d+),(\d+)\)", kind)
+    return (int(found[1]) - int(found[2]), int(found[2])) if found else None
+
+
+def _to(name: str, kind: str, conversion: str = "") -> str:
+    return f"ALTER COLUMN {quote(name)} TYPE {kind}{f' USING {conversion}' if conversion else ''}"
+
+
+def _conversion(name: str, was: str, becomes: str) -> str:
+    """The expression that makes a value of the one type one of the other; '' where the server has it by itself.
+
+    NULL where no value has a meaning as the other type: the next load brings them all.
+    """
+    column = quote(name)
+    one, other = _family(was), _family(becomes)
+    if one == other or other == "text" or (one, other) in (("date", "timestamp"), ("timestamp", "date")):
+        return ""
+    match one, other:
+        case "text", _:
+            return f"{column}::{becomes}"
+        case "boolean", "number":
+            return f"{column}::integer"
+        case "number", "boolean":
+            return f"{column} <> 0"
+        case ("timestamp", "instant") | ("instant", "timestamp"):
+            return f"{column} AT TIME ZONE 'UTC'"
+        case "date", "instant":
+            return f"{column}::timestamp AT TIME ZONE 'UTC'"
+        case "instant", "date":
+            return f"({column} AT TIME ZONE 'UTC')::date"
+    return "NULL"
+
+
+def _family(kind: str) -> str:
+    if kind in (*_INTEGERS, "real", "double precision") or kind.startswith("numeric"):
+        return "number"
+    if kind.startswith("character varying"):
+        return "text"
+    return {"timestamp without time zone": "timestamp", "timestamp with time zone": "instant"}.get(kind, kind)
