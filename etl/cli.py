@@ -1,27 +1,25 @@
 """The command line: `etl`."""
 
 import datetime
-import difflib
-import importlib
 import json
 import os
-import pkgutil
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
 import luigi
 import luigi.configuration
-from luigi.task_register import Register, TaskClassException
 from rich.console import Console
 from rich.table import Table
 
-from etl import config, runner, status, warehouse
+from etl import asked, config, report, status, warehouse
 from etl.errors import ConfigError, EtlError, Locked
-from etl.run import run_id
 from etl.stack import Stack
+
+if TYPE_CHECKING:
+    from etl.again import Plan
 
 USAGE, LOCKED, FAILED = 2, 10, 30
 STACK_SETTINGS = Path("var/luigi.cfg")
@@ -48,6 +46,9 @@ def main() -> None:
     Run a night in production:  etl run Nightly
     See how it went:            etl status
     Prove that a copy is one:   etl compare TABLE
+    Fill in days:               etl backfill TASK --from DAY --to DAY
+    Do it again, from source:   etl rerun TASK --date DAY
+    Do it again, as it was:     etl replay TASK --date DAY
 
     Settings are read from luigi.cfg here; while the local stack is up, from var/luigi.cfg, and LUIGI_CONFIG_PATH
     goes before both. Exit codes: 0 done or already done, 2 usage or settings, 10 locked, 20 missing data, 25 refused
@@ -68,7 +69,7 @@ def up() -> None:
     """
     Stack().up(_report)
     click.echo("\nPlain luigi finds the stack like this:")
-    click.echo(f"  LUIGI_CONFIG_PATH={STACK_SETTINGS} luigi --module tasks.nightly Nightly --date {_yesterday()}")
+    click.echo(f"  LUIGI_CONFIG_PATH={STACK_SETTINGS} luigi --module tasks.nightly Nightly --date {asked.yesterday()}")
 
 
 @main.command()
@@ -99,17 +100,89 @@ def run(task: str, date: datetime.datetime | None, workers: int, arguments: tupl
     ARGUMENTS are luigi's own, such as a parameter of the task: etl run LoadDateTable --start-year 1990 --end-year 2049
     """
     config.check()
-    family = _task_class(task)
+    family = asked.family(task)
     takes_date = dict(family.get_params()).get("date")
     if date and not takes_date:
         raise click.UsageError(f"{task} takes no --date")
-    day = date.date() if date else None
+    day = asked.day(date)
     if takes_date and day is None and not isinstance(takes_date, luigi.parameter.OptionalParameterMixin):
-        day = _yesterday()
+        day = asked.yesterday()
         click.echo(f"{task} for {day}, the last complete day in {config.etl().timezone}", err=True)
-    if day and day > _today():
-        raise click.UsageError(f"--date {day} is in the future: today is {_today()} in {config.etl().timezone}")
     sys.exit(_run(family, day, workers, list(arguments)))
+
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("task")
+@click.option("--from", "first", type=_DAY, required=True, help="The first business day.")
+@click.option("--to", "last", type=_DAY, required=True, help="The last one, inclusive.")
+@click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def backfill(
+    task: str, first: datetime.datetime, last: datetime.datetime, workers: int, arguments: tuple[str, ...]
+) -> None:
+    """Run TASK for every day of a range, oldest first; days that are done are left alone.
+
+    Whatever stops it, the same command goes on where it was. Only what its source keeps by day can be filled in:
+    events, files, and what has been extracted already. A table that is copied as it is now (MySQL's, say) has no
+    past to be read, so days that would need it are refused before anything is run; what is asked for by day takes
+    such tables as they are at a later day.
+
+    \b
+      etl backfill LoadSearches --from 2014-02-01 --to 2014-02-28
+    """
+    from etl.backfill import backfill as fill
+
+    config.check()
+    begin, end = asked.day(first, "--from"), asked.day(last, "--to")
+    assert begin and end
+    sys.exit(fill(asked.family(task), begin, end, workers, arguments))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("task")
+@click.option("--date", type=_DAY, help="The business day. Tasks that know no days are given none.")
+@click.option("--downstream", is_flag=True, help="Every task that is computed from TASK for that day, too.")
+@click.option("--yes", is_flag=True, help="Ask nothing, as cron cannot answer.")
+@click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def rerun(
+    task: str, date: datetime.datetime | None, downstream: bool, yes: bool, workers: int, arguments: tuple[str, ...]
+) -> None:
+    """Do TASK again from its source, and show first what that touches.
+
+    Its own extract is deleted and read again, so a past day needs a source that keeps it; any other is refused, and
+    `etl replay` is what is left. Of a task that only names others, such as Nightly, all tasks of that day are done
+    again.
+
+    \b
+      etl rerun MirrorTable --table venues --date 2014-02-03 --downstream
+    """
+    from etl import again
+
+    _again(again.rerun(_begun(task, date, arguments), downstream), yes, workers)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("task")
+@click.option("--date", type=_DAY, help="The business day. Tasks that know no days are given none.")
+@click.option("--yes", is_flag=True, help="Ask nothing, as cron cannot answer.")
+@click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def replay(task: str, date: datetime.datetime | None, yes: bool, workers: int, arguments: tuple[str, ...]) -> None:
+    """Load TASK again from the extract that was kept; its source is not touched. Shows first what that touches.
+
+    Extracts are kept for [lake] keep_days after their load. A load that is SQL alone is computed again from the
+    tables that it reads. An extract that is older than the table never overwrites newer rows.
+
+    \b
+      etl replay LoadSearches --date 2014-02-03
+    """
+    from etl import again
+
+    _again(again.replay(_begun(task, date, arguments)), yes, workers)
 
 
 @main.command(context_settings={"ignore_unknown_options": True})
@@ -123,20 +196,12 @@ def plan(task: str, as_json: bool, arguments: tuple[str, ...]) -> None:
     """
     from etl.sources.mysql import MySQLExtractor
 
-    names = [word.removeprefix("--").replace("-", "_") for word in arguments[::2]]
-    family = _task_class(task)
-    known = [name for name, _ in family.get_params()]
-    if len(arguments) % 2 or (strange := [name for name in names if name not in known]):
-        said = strange[0] if len(arguments) % 2 == 0 else arguments[-1]
-        raise click.UsageError(f"{task}: {said}: write its parameters as --name value; it has {', '.join(known)}")
-    chosen = dict(zip(names, arguments[1::2], strict=True))
-    if "date" in known:
-        chosen.setdefault("date", str(_yesterday()))
-    try:
-        begun = family.from_str_params(chosen)
-    except luigi.parameter.ParameterException as error:
-        raise click.UsageError(f"{task}: {error}") from None
-    found = [one.plan() for one in _with_all_it_requires(begun) if isinstance(one, MySQLExtractor)]
+    family = asked.family(task)
+    chosen = asked.parameters(family, arguments)
+    if "date" in dict(family.get_params()):
+        chosen.setdefault("date", str(asked.yesterday()))
+    begun = asked.task(family, chosen)
+    found = [one.plan() for one in asked.with_all_it_requires(begun) if isinstance(one, MySQLExtractor)]
     if as_json:
         click.echo(json.dumps([one.as_json() for one in found], indent=1))
         return
@@ -164,7 +229,7 @@ def status_command(as_json: bool) -> None:
     elif not found:
         click.echo("Nothing has been loaded yet. `etl run Nightly` loads everything.")
     else:
-        _print_tables(found)
+        report.show(found)
 
 
 @main.command()
@@ -181,7 +246,7 @@ def compare(table: str, date: datetime.datetime | None, as_json: bool) -> None:
     from etl import comparison
     from etl.compare import compare as compare_table
 
-    _import_tasks()
+    asked.import_tasks()
     with Console(stderr=True).status(f"comparing {table}"):
         found = compare_table(table, date.date() if date else None)
     if as_json:
@@ -232,7 +297,7 @@ def seed(scale: float, force: bool) -> None:
     urls = stack.urls()
     fill(
         scale,
-        _yesterday(),
+        asked.yesterday(),
         urls["admin_mysql"],
         urls["redis"],
         urls["elasticsearch"],
@@ -250,51 +315,34 @@ def night(workers: int) -> None:
     before = seeded()
     if not before:
         raise ConfigError("the sources are not seeded yet; run `etl demo seed` first")
-    code = _run(_task_class("Nightly"), datetime.date.fromisoformat(str(before["day"])), workers, [])
+    code = _run(asked.family("Nightly"), datetime.date.fromisoformat(str(before["day"])), workers, [])
     if code == 0:
         _show_the_morning()
     sys.exit(code)
 
 
 def _run(family: type[luigi.Task], day: datetime.date | None, workers: int, arguments: list[str]) -> int:
-    console = Console(stderr=True)
     said = [*(["--date", str(day)] if day else []), *arguments]
-    began = datetime.datetime.now()
-    outcome = runner.run(family, workers, said, console)
-    with warehouse.connect("etl run") as db:
-        loaded = status.tables(db, run_id())
-    if loaded:
-        _print_tables(loaded)
-    for name, seen in outcome.tasks.items():
-        if seen.state in ("failed", "missing"):
-            # No markup: a message that names [mysql] means the section of luigi.cfg.
-            console.print(f"{seen.state} {name}: {seen.why}", style="red", markup=False, soft_wrap=True)
-    seconds = (datetime.datetime.now() - began).total_seconds()
-    done = sum(seen.state == "done" for seen in outcome.tasks.values())
-    if outcome.code == 0:
-        did = f"{done} tasks done" if done else "everything is already there, nothing to do"
-        click.echo(f"{' '.join([family.__name__, str(day or '')]).strip()}: {did}, {seconds:.1f} s", err=True)
-    elif outcome.log:
-        click.echo(f"Exit code {outcome.code}; luigi's own words are in {outcome.log}", err=True)
-    return outcome.code
+    return report.run(family, workers, said, f"{family.get_task_family()} {day or ''}".strip())
 
 
-def _print_tables(found: list[status.TableStatus]) -> None:
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    for heading in ("table", "day"):
-        table.add_column(heading, no_wrap=True)
-    for heading in ("rows", "new", "changed", "gone", "lost", "held", "s"):
-        table.add_column(heading, justify="right")
-    for row in found:
-        table.add_row(
-            row.table,
-            str(row.business_date or ""),
-            *(f"{count:,}" for count in (row.rows, row.inserted, row.updated, row.deleted)),
-            f"{row.lost:,}" if row.lost else "",
-            f"{row.held:,}" if row.held else "",
-            f"{row.seconds:.1f}",
-        )
-    Console().print(table)
+def _begun(task: str, date: datetime.datetime | None, arguments: tuple[str, ...]) -> luigi.Task:
+    """The task with the parameters that a command was given."""
+    config.check()
+    family, day = asked.family(task), asked.day(date)
+    if day and "date" not in dict(family.get_params()):
+        raise click.UsageError(f"{task} takes no --date")
+    return asked.task(family, asked.parameters(family, arguments) | ({"date": str(day)} if day else {}))
+
+
+def _again(plan: "Plan", yes: bool, workers: int) -> None:
+    plan.show(Console())
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("nothing was touched; with --yes the tasks above are done again")
+    if not yes:
+        click.confirm(f"Do these {len(plan.tasks)} tasks again?", abort=True)
+    plan.undo()
+    sys.exit(plan.run(workers))
 
 
 def _show_the_morning() -> None:
@@ -316,49 +364,6 @@ def _show_the_morning() -> None:
     urls = stack.urls()
     console.print(f"\nPoint a BI tool at  {urls['warehouse']}", soft_wrap=True, highlight=False)
     console.print(f"See the graph at    {urls['luigid']}/static/visualiser/index.html", soft_wrap=True, highlight=False)
-
-
-def _task_class(name: str) -> type[luigi.Task]:
-    """The task of that name in the package `tasks`."""
-    _import_tasks()
-    try:
-        return Register.get_task_cls(name)
-    except TaskClassException:
-        ours = sorted(
-            family for family in Register.task_names() if Register.get_task_cls(family).__module__.startswith("tasks.")
-        )
-        near = difflib.get_close_matches(name, ours, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(ours)}"
-        raise click.UsageError(f"no task {name}; {hint}") from None
-
-
-def _import_tasks() -> None:
-    try:
-        package = importlib.import_module("tasks")
-    except ModuleNotFoundError:
-        raise ConfigError(f"no folder `tasks` in {Path.cwd()}; run etl in the project's own folder") from None
-    for module in pkgutil.walk_packages(package.__path__, "tasks."):
-        importlib.import_module(module.name)
-
-
-def _with_all_it_requires(task: luigi.Task) -> list[luigi.Task]:
-    """The task and, once each, all that it requires."""
-    found: dict[str, luigi.Task] = {}
-    waiting = [task]
-    while waiting:
-        one = waiting.pop(0)
-        if one.task_id not in found:
-            found[one.task_id] = one
-            waiting += luigi.task.flatten(one.requires())
-    return list(found.values())
-
-
-def _today() -> datetime.date:
-    return datetime.datetime.now(config.timezone()).date()
-
-
-def _yesterday() -> datetime.date:
-    return _today() - datetime.timedelta(days=1)
 
 
 def _report(server: str, news: str) -> None:

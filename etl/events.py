@@ -11,6 +11,8 @@ from typing import Any
 import luigi
 
 PIPE = "ETL_EVENTS_FD"
+# Set where a run is of several days, so that a task is not taken for the same of another day.
+DAYS = "ETL_EVENTS_DAYS"
 
 # The kernel keeps a write of up to PIPE_BUF bytes whole; JSON makes up to twelve of a character.
 _WHOLE = 4096
@@ -31,13 +33,14 @@ def send(**event: Any) -> None:
 
 
 def name_of(task: luigi.Task) -> str:
-    """`LoadVenues`, and what tells it from its like: `MirrorTable users`. The date is the run's own."""
+    """`LoadVenues`, and what tells it from its like: `MirrorTable users`. The date is the run's own, if it has one."""
     told = [
         parameter.serialize(getattr(task, name))
         for name, parameter in task.get_params()
         if parameter.significant and name != "date" and getattr(task, name) != parameter._default
     ]
-    return " ".join([task.get_task_family(), *told])
+    day = getattr(task, "date", None) if os.environ.get(DAYS) else None
+    return " ".join([task.get_task_family(), *told, *([str(day)] if day else [])])
 
 
 @luigi.Task.event_handler(luigi.Event.START)

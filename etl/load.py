@@ -18,6 +18,7 @@ from etl.extract import BaseExtractor
 from etl.failpoint import failpoint
 from etl.manifest import Manifest, ManifestTarget
 from etl.marker import MarkerTarget, loaded
+from etl.past import needed
 from etl.progress import Progress
 from etl.retry import retried
 from etl.run import code_version, run_id
@@ -87,7 +88,7 @@ class BaseLoader(EtlTask):
         return [parameters for parameters, key in keys if key in done]
 
     def deps(self) -> list[luigi.Task]:
-        deps = super().deps()
+        deps = list(needed(self, super().deps()))
         for task in deps:
             if isinstance(task, BaseExtractor):
                 _consumers[task.task_key()].add(self.task_key())

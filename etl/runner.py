@@ -4,12 +4,14 @@ import contextlib
 import json
 import multiprocessing
 import os
+import secrets
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import luigi
 import luigi.cmdline
@@ -21,6 +23,9 @@ from etl import events
 from etl.run import run_id
 
 _CRASH = 40
+
+# After so many seconds without a word from a worker one looks again.
+_SILENCE = 2.5
 
 
 @dataclass
@@ -50,19 +55,29 @@ class Outcome:
     log: Path | None
 
 
-def run(family: type[luigi.Task], workers: int, arguments: list[str], console: Console) -> Outcome:
+def run(
+    family: type[luigi.Task],
+    workers: int,
+    arguments: list[str],
+    console: Console,
+    undone: Sequence[luigi.Task] = (),
+) -> Outcome:
     """Run a task and all that it requires by luigi's own command; its exit code is the truth.
 
     At a terminal a table is drawn while it lasts and luigi's lines go to var/log; elsewhere they go to stderr as
-    they are.
+    they are. `undone` tasks are those that were done and have been undone since.
     """
     reading, writing = os.pipe()
     log = _log_file() if console.is_terminal else None
     shared = _luigid_answers()
     said = ["--module", family.__module__, family.__name__, *arguments, "--workers", str(workers)]
-    # The process as well: who sets ETL_RUN_ID gives several runs one run id.
-    worker = f"{run_id()}-{os.getpid()}"
+    # Luigid lets no worker in again that has left, and several may have one run id: those of a command that runs luigi
+    # more than once, or of whoever sets ETL_RUN_ID.
+    worker = f"{run_id()}-{secrets.token_hex(3)}"
     said += ["--worker-id", worker] if shared else ["--local-scheduler"]
+    if shared:
+        _wait_for_the_dead()
+        _forget(worker, undone)
     # Forked and not started anew: the tasks are imported already, which is a third of what a small run cost. Whatever
     # needs a thread or a connection begins after this line.
     process = multiprocessing.get_context("fork").Process(target=_luigi, args=(said, reading, writing, log))
@@ -166,9 +181,38 @@ def _leave(worker: str) -> None:
     For a minute it would go on keeping [resources] free for what the run left undone, and give other runs none of
     the tasks that need them, so that they would leave with exit code 25.
     """
-    settings = luigi.interface.core()
-    luigid = luigi.rpc.RemoteScheduler(f"http://{settings.scheduler_host}:{settings.scheduler_port}")
     # Whether luigid hears it changes nothing in how the run went.
     with contextlib.suppress(luigi.rpc.RPCError):
         if _luigid_answers():
-            luigid.disable_worker(worker=worker)  # type: ignore[attr-defined]
+            _luigid().disable_worker(worker=worker)
+
+
+def _wait_for_the_dead() -> None:
+    """Wait until luigid gives up the tasks of workers that have died, `[scheduler] worker_disconnect_delay` after
+    their last word. A run that asks for such a task before that is told that another one runs it.
+
+    A living worker says something once a second.
+    """
+    luigid = _luigid()
+    heard: dict[str, float] = {}
+    while True:
+        before = heard
+        heard = {found["name"]: found["last_active"] for found in luigid.worker_list() if found["num_running"]}
+        if not heard or (before and not heard.items() & before.items()):
+            return
+        time.sleep(_SILENCE)
+
+
+def _forget(worker: str, undone: Sequence[luigi.Task]) -> None:
+    """Tell luigid that these are not done: for ten seconds after a task's end it takes nobody's word that it is
+    pending, and whatever requires it would be run without it.
+
+    What is suspended it notes as pending, and asks no questions.
+    """
+    for task in undone:
+        _luigid().add_task(worker=worker, task_id=task.task_id, status="SUSPENDED", runnable=False)
+
+
+def _luigid() -> Any:
+    settings = luigi.interface.core()
+    return luigi.rpc.RemoteScheduler(f"http://{settings.scheduler_host}:{settings.scheduler_port}")

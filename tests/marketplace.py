@@ -229,24 +229,30 @@ def checksums(
 ) -> dict[str, tuple[int, str]]:
     """Of each table of the schemas: its rows, and a checksum of each column and of whole rows, in any order.
 
-    One statement, so all of them are of one instant. `only` names, by table, the rows that take part.
+    One statement, so all of them are of one instant. `only` names, by table, the rows that take part. When the
+    warehouse wrote a row is not part of what it says.
     """
     listed: dict[str, list[str]] = {}
     for schema, table, column in query(
         "SELECT n.nspname, c.relname, 't.' || quote_ident(a.attname) "
         "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
-        f"WHERE c.relkind = 'r' AND n.nspname IN {(*schemas, '')} ORDER BY 1, 2, a.attnum"
+        f"WHERE c.relkind = 'r' AND n.nspname IN {(*schemas, '')} "
+        "AND NOT (n.nspname = 'raw' AND a.attname = 'loaded_at') ORDER BY 1, 2, a.attnum"
     ):
         listed.setdefault(f"{schema}.{table}", []).append(column)
     if not listed:
         return {}
     selects = [
-        f"SELECT '{table}', count(*), ARRAY[{', '.join(_hash(name) for name in [*names, 't'])}]::text FROM {table} t "
+        f"SELECT '{table}', count(*), ARRAY[{', '.join(map(_hash, [*names, _row(names)]))}]::text FROM {table} t "
         f"WHERE {(only or {}).get(table, 'TRUE')}"
         for table, names in listed.items()
     ]
     return {table: (rows, said) for table, rows, said in query(" UNION ALL ".join(selects))}
+
+
+def _row(names: list[str]) -> str:
+    return f"ROW({', '.join(names)})"
 
 
 def _hash(value: str) -> str:
@@ -279,7 +285,7 @@ def bookkeeping(query: Callable[[str], list[tuple]]) -> dict[str, list[tuple]]:
             "ORDER BY 1, 2"
         ),
         "watermarks": query(
-            "SELECT target, extracted_at IS NOT NULL, column_name, high_water, verified_through, seen IS NOT NULL "
+            "SELECT target, extracted_at IS NOT NULL, column_name, high_water = verified_through, seen IS NOT NULL "
             "FROM etl.watermarks ORDER BY 1"
         ),
         "schema_changes": query("SELECT target, column_name, change, was, became FROM etl.schema_changes ORDER BY 1"),

@@ -35,7 +35,7 @@ def yesterday() -> str:
 def test_help_teaches_and_names_the_exit_codes(project: Project) -> None:
     said = project.etl("--help")
     assert said.returncode == 0
-    for word in ("up", "down", "run", "status", "url", "demo", "30 failed", "20 missing data"):
+    for word in ("up", "run", "backfill", "rerun", "replay", "status", "url", "demo", "30 failed", "20 missing data"):
         assert word in said.stdout
     assert max(map(len, said.stdout.splitlines())) <= 80
 
@@ -235,8 +235,8 @@ def test_no_password_is_printed_but_by_url_and_the_night(
 def test_at_a_terminal_progress_is_drawn_and_luigis_lines_go_to_a_file(
     project: Project, night: subprocess.CompletedProcess[str]
 ) -> None:
-    """A day that the sources do not have: whole tables are read again, and the night needs no partner's file."""
-    day = str(datetime.date.fromisoformat(yesterday()) - datetime.timedelta(days=2))
+    """A day that the sources do not have yet: whole tables are read again, and the night needs no partner's file."""
+    day = str(datetime.date.fromisoformat(yesterday()) + datetime.timedelta(days=1))
     shown, code = _at_a_terminal(project, "run", "DailySales", "--date", day)
     assert code == 0, f"{code}: {shown[-2000:]}{_newest_log(project)}"
     assert "running" in shown, "the live table"

@@ -61,11 +61,10 @@ def test_the_walk_loads_a_new_table(project: Project, stack: Stack) -> None:
 def test_the_crontabs_night_runs_from_a_home_folder_with_crons_environment(project: Project, tmp_path: Path) -> None:
     """cron knows no PATH to speak of, no LANG, and starts at home; a failure's exit code and log come through."""
     (tmp_path / "environment").write_text("WAREHOUSE_PASSWORD=x\n")
-    etl = project.folder / ".venv/bin/etl"
-    etl.parent.mkdir(parents=True)
-    etl.write_text(f'#!/bin/sh\nPYTHONPATH={project.folder} exec {BIN}/etl "$@"\n')
-    etl.chmod(0o755)
-    night, calendar = (_crontab_line(word, project, tmp_path) for word in ("Nightly >>", "LoadDateTable"))
+    etl = _installed(project)
+    night, calendar = (
+        _crontab_line(word, project, tmp_path) for word in ("Nightly >> var/nightly.log", "LoadDateTable")
+    )
 
     done = _as_cron(calendar, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -80,14 +79,17 @@ def test_the_crontabs_night_runs_from_a_home_folder_with_crons_environment(proje
     assert "the table and the numbers" in failed.stdout
 
 
-def test_the_crontabs_catch_up_is_a_command_that_luigi_knows(project: Project, tmp_path: Path) -> None:
+def test_the_crontabs_catch_up_fills_in_the_days_that_a_source_keeps(project: Project, tmp_path: Path) -> None:
     (tmp_path / "environment").write_text("")
-    luigi = project.folder / ".venv/bin/luigi"
-    luigi.parent.mkdir(parents=True, exist_ok=True)
-    luigi.write_text(f'#!/bin/sh\nPYTHONPATH={project.folder} exec {BIN}/luigi "$@" --help\n')
-    luigi.chmod(0o755)
-    done = _as_cron(_crontab_line("RangeDailyBase --of", project, tmp_path), tmp_path)
-    assert done.returncode == 0, done.stdout
+    _installed(project)
+    for word in ("Nightly >> var/catchup.log", "backfill LoadSearches"):
+        done = _as_cron(_crontab_line(word, project, tmp_path), tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    log = (project.folder / "var/catchup.log").read_text()
+    yesterday = datetime.datetime.now(datetime.timezone.utc).date() - datetime.timedelta(days=1)
+    assert (
+        f"LoadSearches {yesterday - datetime.timedelta(days=7)} to {yesterday}: 8 days, 1 done already, 7 to do" in log
+    )
 
 
 def test_readme_names_every_exit_code_that_luigi_is_given() -> None:
@@ -117,6 +119,15 @@ def _make_table(stack: Stack, sql: str) -> None:
         for statement in filter(str.strip, sql.split(";\n")):
             cursor.execute(statement)
         connection.commit()
+
+
+def _installed(project: Project) -> Path:
+    """`.venv/bin/etl` in the project's folder."""
+    etl = project.folder / ".venv/bin/etl"
+    etl.parent.mkdir(parents=True, exist_ok=True)
+    etl.write_text(f'#!/bin/sh\nPYTHONPATH={project.folder} exec {BIN}/etl "$@"\n')
+    etl.chmod(0o755)
+    return etl
 
 
 def _crontab_line(word: str, project: Project, folder: Path) -> str:

@@ -37,6 +37,7 @@ class ElasticsearchExtractor(BaseExtractor):
     query: Any = {"match_all": {}}
     arrays: dict[str, str] = {}
     page_size = 5000
+    keeps_the_past = True
 
     _reading: Generator[Any, None, None] | None = None
 

@@ -8,7 +8,7 @@ import luigi
 import pyarrow as pa
 
 from etl import config, warehouse
-from etl.errors import DataError, LakeError, SourceError
+from etl.errors import DataError, LakeBusy, LakeError, SourceError, SourceLost
 from etl.extract import BaseExtractor
 from etl.lake import Bucket, Object
 from etl.sources import s3_formats
@@ -59,6 +59,7 @@ class S3Extractor(BaseExtractor):
     suffixes: tuple[str, ...] = ()
     marker = ""
     on_change = FAIL
+    keeps_the_past = True
 
     def requires(self) -> luigi.Task:
         return S3Files(url=self._bucket().url(self._prefix()), suffixes=self.suffixes, marker=self.marker)
@@ -127,14 +128,14 @@ class S3Extractor(BaseExtractor):
 
 
 class _Body(io.RawIOBase):
-    """The bytes of the version that was listed; SourceError when it is gone, replaced or breaks off."""
+    """The bytes of the version that was listed; SourceError when it is gone, SourceLost when it breaks off."""
 
     def __init__(self, bucket: Bucket, file: Object):
         self._url = bucket.url(file.key)
         try:
             self._body = bucket.open(file.key, etag=file.etag)
         except LakeError as error:
-            raise SourceError(str(error)) from None
+            raise _of_the_source(error) from None
 
     def readable(self) -> bool:
         return True
@@ -143,7 +144,7 @@ class _Body(io.RawIOBase):
         try:
             return self._body.read(size)
         except Exception as error:  # botocore and urllib3 each have their own tree of read errors
-            raise SourceError(f"{self._url}: broke off while it was read ({error}); run again") from None
+            raise SourceLost(f"{self._url}: broke off while it was read ({error}); run again") from None
 
     def close(self) -> None:
         if not self.closed:
@@ -155,7 +156,12 @@ def _listed(bucket: Bucket, prefix: str) -> list[Object]:
     try:
         return list(bucket.list(prefix))
     except LakeError as error:
-        raise SourceError(str(error)) from None
+        raise _of_the_source(error) from None
+
+
+def _of_the_source(error: LakeError) -> SourceError:
+    """A bucket's error, where the bucket is not the lake."""
+    return (SourceLost if isinstance(error, LakeBusy) else SourceError)(str(error))
 
 
 def _data_files(bucket: Bucket, files: list[Object], suffixes: tuple[str, ...]) -> list[Object]:

@@ -142,6 +142,7 @@ class SixpackExtractor(_SixpackExtractor):
     `[sixpack] window_days = 30` reads the task's date and the 29 days before it; 0 reads every day there is.
     """
 
+    keeps_the_past = True
     columns = ("date", "experiment", "created_at", "alternative", "kpi", "participants", "conversions")
     types = {
         "date": pa.date32(),
