@@ -120,6 +120,14 @@ class Side(ABC):
         lowest, highest = self._query(f"SELECT MIN({key}), MAX({key}) FROM {self._relation}{self._where()}")[0]
         return None if lowest is None else (int(lowest), int(highest))
 
+    def count(self, condition: str) -> int:
+        """How many rows take part and fulfil a condition in the engine's own SQL."""
+        return int(self._query(f"SELECT COUNT(*) FROM {self._relation}{self._where(condition)}")[0][0])
+
+    def at(self, positions: Sequence[int]) -> str:
+        """The condition that a row has one of those positions."""
+        return f"{self._position()} IN ({', '.join(map(str, positions))})"
+
     def sums(self, names: Sequence[str], inside: Grid, grid: Grid) -> dict[int, Sums]:
         """For each cell of `grid` that has rows, of those inside the other grid; without a key there is only cell 0."""
         asked = [f"COUNT({self._counted(name)}), SUM({self._checksum(name)})" for name in names]
@@ -150,10 +158,7 @@ class Side(ABC):
     def values(self, names: Sequence[str], positions: Sequence[int]) -> dict[tuple[str, ...], dict[str, str | None]]:
         """Key -> column -> value as text, of the rows in those positions."""
         asked = [*map(self._shown, self.key), *map(self._shown, names)]
-        listed = ", ".join(map(str, positions))
-        found = self._query(
-            f"SELECT {', '.join(asked)} FROM {self._relation}{self._where(f'{self._position()} IN ({listed})')}"
-        )
+        found = self._query(f"SELECT {', '.join(asked)} FROM {self._relation}{self._where(self.at(positions))}")
         width = len(self.key)
         return {
             tuple(map(_text, row[:width])): {

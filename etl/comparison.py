@@ -55,7 +55,8 @@ class Comparison:
 
     `source` is MySQL, or the extract of `extract_date`. `business_date` and `loaded_at` say which day the warehouse's
     table is at and when it was loaded; `held` counts the
-    rows that are in quarantine. `ranges` differ; `differences` are those of at most SHOWN rows, and of all rows that
+    rows that are in quarantine; `removed` columns are only in the warehouse, since the source has lost them, and take
+    no part. `ranges` differ; `differences` are those of at most SHOWN rows, and of all rows that
     differ where they are `complete`.
     """
 
@@ -67,6 +68,7 @@ class Comparison:
     source_rows: int = 0
     warehouse_rows: int = 0
     held: int = 0
+    removed: list[str] = field(default_factory=list)
     key: Key = ()
     columns: list[Column] = field(default_factory=list)
     ranges: list[KeyRange] = field(default_factory=list)
@@ -97,6 +99,12 @@ def show(found: Comparison, console: Console) -> None:
     if found.held:
         so = "take no part" if found.key else "cannot be left out without a key"
         console.print(f"{found.held:,} rows are held in etl.quarantine and {so}.", highlight=False)
+    if found.removed:
+        console.print(
+            f"Left out, since the source has them no more: {', '.join(map(_visible, found.removed))}.",
+            highlight=False,
+            markup=False,
+        )
     if found.extract_date and found.extract_date != found.business_date:
         console.print(
             f"{found.table} is at {found.business_date}: what has changed between the two days differs rightly.",

@@ -33,13 +33,30 @@ class Rejected:
     row: str
 
 
+@dataclass(frozen=True)
+class Window:
+    """Which rows an extract of changes has read, all times in UTC: those whose `column` is `low` or later, or empty.
+
+    `low` is None where it has read all. A time after `guard` says nothing of how far the extract has come: others
+    before it may be committed yet. `rows` is how many rows the source has whose `column` is `since` or later, or empty,
+    and all of them where `since` is None; without those that are in quarantine and were not read again.
+    """
+
+    column: str
+    low: str | None
+    guard: str
+    since: str | None
+    rows: int
+
+
 @dataclass
 class Findings:
     """Filled by an extractor's `batches()` and written into its manifest.
 
     `counted` is the number of rows by the source's own count, in the snapshot that was read; `key` names
     the columns that identify a row at the source; `files` are the objects that were read. `policies` say, by column,
-    what becomes of a value that a warehouse cannot hold; `rejected` are rows put aside and not yet written.
+    what becomes of a value that a warehouse cannot hold; `rejected` are rows put aside and not yet written. `window` is
+    that of an extract of changes, and `gone` are the keys, not yet written, of rows that the source has no more.
     """
 
     counted: int | None = None
@@ -49,6 +66,8 @@ class Findings:
     losses: dict[tuple[str, str], Loss] = field(default_factory=dict)
     policies: dict[str, str] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
+    window: Window | None = None
+    gone: list[tuple[str, ...]] = field(default_factory=list)
 
     SAMPLES = 5
 

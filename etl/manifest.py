@@ -17,7 +17,7 @@ import pyarrow as pa
 from etl import config
 from etl.errors import DataError, LakeError
 from etl.failpoint import failpoint
-from etl.findings import Findings
+from etl.findings import Findings, Window
 from etl.lake import Bucket
 from etl.part_files import Part, PartReader, PartsWriter
 from etl.parts import is_anonymous, warehouse_types
@@ -35,8 +35,9 @@ class Manifest:
 
     `columns` is None where the extractor named none: then only `width` is known, and the order is the
     table's own. `types` are warehouse types. `fingerprint` changes when the columns or types do. `losses`,
-    `files`, `counted`, `key` and `skipped` are the extractor's findings. `rejected` are parts of another shape, of
-    the rows that are not to be loaded: key, column, reason and the row as it was read. COPY does not know of them.
+    `files`, `counted`, `key`, `skipped` and `window` are the extractor's findings. Two kinds of parts, which COPY does
+    not know of, have another shape: `rejected` of the rows that are not to be loaded, with key, column, reason and the
+    row as it was read; `gone` of the keys of rows that the warehouse has and the source has no more.
     """
 
     parts: tuple[Part, ...]
@@ -51,10 +52,21 @@ class Manifest:
     date: str | None
     findings: dict[str, Any]
     rejected: tuple[Part, ...] = ()
+    gone: tuple[Part, ...] = ()
+
+    @property
+    def window(self) -> Window | None:
+        """None unless it is an extract of changes."""
+        said = self.findings.get("window")
+        return Window(**said) if said else None
 
     @property
     def rows_rejected(self) -> int:
         return sum(part.rows for part in self.rejected)
+
+    @property
+    def rows_gone(self) -> int:
+        return sum(part.rows for part in self.gone)
 
     @property
     def rows(self) -> int:
@@ -102,6 +114,7 @@ class Manifest:
                     "columns": meta["columns"] and tuple(meta["columns"]),
                     "types": tuple(meta["types"]),
                     "rejected": tuple(Part(**part) for part in meta.get("rejected", ())),
+                    "gone": tuple(Part(**part) for part in meta.get("gone", ())),
                 },
             )
             rows, said = manifest.rows, document["meta"]["rows"]
@@ -209,7 +222,8 @@ class ManifestTarget(luigi.Target):
         """Delete the manifest first, so that at no moment it lists parts that are gone; then the parts."""
         bucket = _bucket()
         _written.discard(self.url)
-        bucket.delete([self.key, *(bucket.key(part.url) for part in (*manifest.parts, *manifest.rejected))])
+        parts = (*manifest.parts, *manifest.rejected, *manifest.gone)
+        bucket.delete([self.key, *(bucket.key(part.url) for part in parts)])
 
     def _manifest(self, writer: PartsWriter, findings: Findings, started: str) -> Manifest:
         names = tuple(writer.schema.names) if writer.schema else self._columns
@@ -230,8 +244,10 @@ class ManifestTarget(luigi.Target):
                 "files": findings.files,
                 "skipped": findings.skipped,
                 "losses": [dataclasses.asdict(loss) for loss in findings.losses.values()],
+                "window": findings.window and dataclasses.asdict(findings.window),
             },
-            rejected=tuple(writer.rejected),
+            rejected=writer.rejected,
+            gone=writer.gone,
         )
 
     def _bury_the_dead(self, bucket: Bucket) -> None:

@@ -575,6 +575,25 @@ def test_columns_that_are_not_the_same_are_listed(shop, warehouse):
         compare("t")
 
 
+def test_columns_that_the_source_has_lost_are_left_out_and_mentioned(shop, warehouse):
+    many(shop, 10)
+    mirrored()
+    assert compare("t").removed == []
+    shop.execute("ALTER TABLE t DROP sold")
+    mirrored(2)
+    found = asked("t")
+    assert (found.exit_code, found.output.splitlines()[-1]) == (0, "Equal: 10 rows, 3 columns.")
+    assert "Left out, since the source has them no more: sold." in found.output
+    found = compare("t", day(2))
+    assert (found.equal, found.removed) == (True, ["sold"])
+    warehouse.query("UPDATE raw.t SET price = 0 WHERE id = 3")
+    assert differing(compare("t")) == ["price"]
+    shop.execute("ALTER TABLE t ADD sold DATETIME")
+    mysql_catalogue.forget()
+    found = compare("t")
+    assert (differing(found), found.removed) == (["price"], []), "it takes part again once it is back"
+
+
 def test_who_may_not_read(shop, warehouse):
     many(shop, 10)
     mirrored()

@@ -28,7 +28,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from etl import config, manifest
-from etl.errors import ConfigError, DataError, LakeError
+from etl.errors import ConfigError, DataError, LakeBusy, LakeError
 from etl.findings import Findings
 from etl.lake import Bucket
 from etl.manifest import Manifest, ManifestTarget
@@ -515,7 +515,7 @@ def test_a_part_that_was_altered_is_refused_with_both_numbers(target, lake, dama
     damaged(change)
     altered = len(lake.get(part_key(lake)))
     listed = target.manifest()
-    with target.open_part(listed.parts[0], listed) as reader, pytest.raises(LakeError) as caught:
+    with target.open_part(listed.parts[0], listed) as reader, pytest.raises(LakeBusy) as caught:
         while reader.read(size):
             pass
     assert re.search(rf"part-00000.csv.zst: has {altered} bytes, .* says {whole} bytes", str(caught.value))
@@ -784,7 +784,7 @@ def test_an_answer_that_breaks_off(target, proxy):
     written = target.write(noise(1))
     proxy.cut = lambda method, path: method == "GET" and "part-" in path
     with target.open_part(written.parts[0], written) as reader:
-        with pytest.raises(LakeError, match=r"part-00000\.csv\.zst: lost while it was read .*; run again") as caught:
+        with pytest.raises(LakeBusy, match=r"part-00000\.csv\.zst: lost while it was read .*; run again") as caught:
             while reader.read(1 << 20):
                 pass
         assert reader.error is caught.value

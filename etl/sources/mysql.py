@@ -3,19 +3,19 @@
 import difflib
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import luigi
 import pyarrow as pa
 import pymysql
-from pymysql.constants import FLAG
+from pymysql.constants import ER, FLAG
 
 from etl import config
 from etl.errors import DataError, SourceError
 from etl.extract import BaseExtractor
-from etl.sources import mysql_arrow, mysql_ranges
+from etl.sources import mysql_arrow, mysql_fingerprint, mysql_ranges
 from etl.sources.mysql_catalogue import catalogue, forget, key
 from etl.sources.mysql_connection import Address, address, begin_snapshot, connected, explained, streamed
 from etl.sources.mysql_read_as import overridden
@@ -50,6 +50,8 @@ class MySQLExtractor(BaseExtractor):
     # How often one may try yet to read over several connections.
     _tries = 5
     _slowly = False
+    # How often one may yet read again because the table was altered.
+    _rereads = 3
 
     def run(self) -> None:
         try:
@@ -62,7 +64,16 @@ class MySQLExtractor(BaseExtractor):
             # Nothing of the attempt is left in the lake. PyMySQL holds whatever the server sends, and explains itself.
             logger.warning("%s: connectorx gave up (%s); read again by PyMySQL", self.task_key(), error)
             self._slowly = True
-            super().run()
+            self.run()
+        except mysql_fingerprint.Altered as error:
+            if not self._rereads:
+                raise SourceError(
+                    f"{error}, and so it was each time that it was read again; nothing is published, run again when "
+                    f"nobody alters it"
+                ) from None
+            self._rereads -= 1
+            logger.warning("%s; read again", error)
+            self.run()
 
     def plan(self) -> "Plan":
         """What `run` would read and how, found out without reading a row; the same errors as it would raise."""
@@ -85,9 +96,11 @@ class MySQLExtractor(BaseExtractor):
         with connected(to) as connection, explained(to, what):
             try:
                 yield from self._read(connection, to, what)
-            except Exception:
+            except Exception as error:
                 # It may be that the schema has changed: the next attempt reads it again.
                 forget()
+                if isinstance(error, pymysql.err.MySQLError) and error.args[0] == ER.TABLE_DEF_CHANGED:
+                    raise mysql_fingerprint.Altered(f"{what}: was altered after its snapshot began") from None
                 raise
 
     def _read(self, connection: pymysql.Connection, to: Address, what: str) -> Iterator[pa.RecordBatch]:
@@ -96,20 +109,30 @@ class MySQLExtractor(BaseExtractor):
         if query.fast and query.fields and not self._slowly:
             decoder = Decoder(what, query.fields, query.keys, self.findings)
             taken = 0
-            for batch in self._connectorx(connection, to, query, what):
-                if not taken:
-                    yield decoder.rows([])
-                taken += batch.num_rows
-                yield decoder.columns(batch.columns)
-            if taken != (self.findings.counted or 0):
-                # The stream of a connection that broke ends as if there were no more.
-                raise mysql_arrow.Unfit(f"it ended after {taken} of {self.findings.counted} rows")
+            with mysql_fingerprint.unaltered(connection, to, self.table, query.planned, what):
+                for batch in self._connectorx(connection, to, query, what):
+                    if not taken:
+                        yield decoder.rows([])
+                    taken += batch.num_rows
+                    yield decoder.columns(batch.columns)
+                if taken != (self.findings.counted or 0):
+                    # The stream of a connection that broke ends as if there were no more.
+                    raise mysql_arrow.Unfit(f"it ended after {taken} of {self.findings.counted} rows")
             if taken:
                 return
             # Without a row nothing came that says how many there are: the slow way asks, and is as fast.
         begin_snapshot(connection)
-        self.findings.counted = _count(connection, query.counted)
-        with streamed(connection, query.select) as cursor:
+        yield from self._rows(connection, query, what)
+
+    def _rows(
+        self, connection: pymysql.Connection, query: "Query", what: str, where: str = ""
+    ) -> Generator[pa.RecordBatch, None, int]:
+        """What PyMySQL reads of the query's rows in the connection's snapshot; returns how many the server counts."""
+        counted = _count(connection, query.counted + where)
+        self.findings.counted = (self.findings.counted or 0) + counted
+        if self.table:
+            mysql_fingerprint.check(connection, self.table, query.planned, what)
+        with streamed(connection, query.select + where) as cursor:
             fields = query.fields or _result_fields(cursor, what)
             decoder = Decoder(what, fields, query.keys, self.findings)
             yield decoder.rows([])
@@ -117,8 +140,9 @@ class MySQLExtractor(BaseExtractor):
             warned = cursor.warning_count
         if warned:
             _check_warnings(connection, what)
+        return counted
 
-    def _query(self, connection: pymysql.Connection, to: Address, what: str) -> "_Query":
+    def _query(self, connection: pymysql.Connection, to: Address, what: str) -> "Query":
         if self.table:
             return self._of_table(connection, to, what)
         if self.read_as:
@@ -126,7 +150,7 @@ class MySQLExtractor(BaseExtractor):
         return _of_sql(self.sql)
 
     def _connectorx(
-        self, connection: pymysql.Connection, to: Address, query: "_Query", what: str
+        self, connection: pymysql.Connection, to: Address, query: "Query", what: str
     ) -> Iterator[pa.RecordBatch]:
         """Raw batches, of several connections where that is worth it and they see one snapshot; counts the rows."""
         number = config.mysql().connections
@@ -142,9 +166,10 @@ class MySQLExtractor(BaseExtractor):
         for self.findings.counted, batch in mysql_arrow.batches(to, query.select, query.counted, query.text, what):
             yield batch
 
-    def _of_table(self, connection: pymysql.Connection, to: Address, what: str) -> "_Query":
+    def _of_table(self, connection: pymysql.Connection, to: Address, what: str) -> "Query":
         tables = catalogue(connection)
-        columns = overridden(columns_of(tables, to, self.table), self.read_as, what)
+        planned = columns_of(tables, to, self.table)
+        columns = overridden(planned, self.read_as, what)
         chosen = _chosen(columns, tuple(self.columns), what)
         identity = key(columns)
         # A key that is not asked for is read all the same, to name the rows that lost something.
@@ -153,7 +178,7 @@ class MySQLExtractor(BaseExtractor):
         rows = tables.rows.get(self.table, -1)
         divisible = bool(identity) and identity[0].data_type in INTEGERS and rows >= mysql_ranges.WORTH_DIVIDING
         expressions = ", ".join(column.reading.expression.format(quoted(column.name)) for column in read)
-        return _Query(
+        return Query(
             select=f"SELECT {expressions} FROM {quoted(self.table)}",
             counted=quoted(self.table),
             fields=[(column.name, column.reading) for column in chosen],
@@ -161,6 +186,7 @@ class MySQLExtractor(BaseExtractor):
             fast=rows >= WORTH_CONNECTING and not any(c.reading.whole for c in read),
             leading=identity[0].name if divisible else "",
             text=any(column.data_type in ("text", "blob") for column in read),
+            planned=tuple(planned),
         )
 
 
@@ -171,8 +197,9 @@ class ExtractTable(MySQLExtractor):
 
 
 @dataclass(frozen=True)
-class _Query:
-    """`counted` is what COUNT(*) is taken from; `fields` are None where only the result tells them.
+class Query:
+    """`counted` is what COUNT(*) is taken from; `fields` are None where only the result tells them. `planned` are the
+    columns of the table as they were when all this was made of them.
 
     `fast` says that connectorx can read it, and that it pays; `text` that values may have up to 64 KB. `leading` is an
     integer column that a big table's key begins with.
@@ -185,6 +212,7 @@ class _Query:
     fast: bool = False
     leading: str = ""
     text: bool = False
+    planned: tuple[Column, ...] = ()
 
     @property
     def driver(self) -> str:
@@ -213,10 +241,10 @@ class Plan:
         return {"table": self.what, "driver": self.driver, "select": self.select, "columns": columns}
 
 
-def _of_sql(sql: str) -> _Query:
+def _of_sql(sql: str) -> Query:
     query = sql.strip().rstrip(";")
     # The line break ends a comment on the query's last line.
-    return _Query(select=query, counted=f"({query}\n) AS counted", fields=None, keys=[])
+    return Query(select=query, counted=f"({query}\n) AS counted", fields=None, keys=[])
 
 
 def columns_of(tables: dict[str, list[Column]], to: Address, name: str) -> list[Column]:

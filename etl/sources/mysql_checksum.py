@@ -23,7 +23,8 @@ _SEPARATOR = f"'{SEPARATOR}'"
 
 
 class MySQLTable(Side):
-    """A table in the snapshot that its connection has begun, its columns read as `read_as` says.
+    """A table in the snapshot that its connection has begun, its columns read as `read_as` says; its key alone where
+    nothing but the `key_only` is asked for.
 
     Rows whose keys are `held` take no part; values of the columns `replaced` may have U+FFFD for what is no UTF-8.
     """
@@ -36,11 +37,13 @@ class MySQLTable(Side):
         held: Sequence[tuple[str, ...]],
         replaced: Sequence[str],
         read_as: Mapping[str, str],
+        key_only: bool = False,
     ):
         columns = overridden(columns_of(catalogue(connection), to, name), read_as, f"{to.database}.{name}")
         self._connection, self._held = connection, held
         self._columns = {column.name: column for column in columns}
-        fields = [Field(column.name, _kind(column), column.name in replaced) for column in columns]
+        asked = key(columns) if key_only else columns
+        fields = [Field(column.name, _kind(column), column.name in replaced) for column in asked]
         super().__init__(quoted(name), fields, [column.name for column in key(columns)])
 
     def _query(self, sql: str) -> list[tuple[Any, ...]]:

@@ -12,11 +12,11 @@ _REPLACEMENT = literal("\ufffd")
 
 
 class WarehouseTable(Side):
-    """A table, by its name in SQL, in the transaction that its connection has begun."""
+    """A table, by its name in SQL, in the transaction that its connection has begun; its rows that are `alive`."""
 
-    def __init__(self, db: Postgres, name: str, fields: Sequence[Field], key: Sequence[str]):
+    def __init__(self, db: Postgres, name: str, fields: Sequence[Field], key: Sequence[str], alive: str = ""):
         super().__init__(name, fields, key)
-        self._db = db
+        self._db, self._alive = db, alive
 
     def _query(self, sql: str) -> list[tuple[Any, ...]]:
         return self._db.query(sql)
@@ -59,6 +59,9 @@ class WarehouseTable(Side):
             return f"CASE WHEN position({_REPLACEMENT} IN {name}) > 0 THEN {_REPLACEMENT} ELSE {name} END"
         return f"{name}::text"
 
+    def _excluded(self) -> str:
+        return self._alive
+
     def _joined(self, texts: Sequence[str]) -> str:
         return f" || {literal(SEPARATOR)} || ".join(texts)
 
@@ -79,14 +82,16 @@ def snapshot(db: Postgres) -> Iterator[None]:
         yield
 
 
-def borrow(db: Postgres, columns: Mapping[str, str], parts: Mapping[str, Callable[[], Part]], null: str) -> str:
+def borrow(
+    db: Postgres, table: str, columns: Mapping[str, str], parts: Mapping[str, Callable[[], Part]], null: str
+) -> str:
     """The rows of parts as a table that only this connection sees and that goes with it; returns its name."""
     listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
-    db.execute(f"CREATE TEMPORARY TABLE compared ({listed})")
-    statement = f"COPY compared FROM STDIN WITH (FORMAT csv, NULL {literal(null)}, ENCODING 'UTF8')"
+    db.execute(f"CREATE TEMPORARY TABLE {table} ({listed})")
+    statement = f"COPY pg_temp.{table} FROM STDIN WITH (FORMAT csv, NULL {literal(null)}, ENCODING 'UTF8')"
     for name, opened in parts.items():
         db._copy_part(db._connection, statement, name, opened())
-    return "pg_temp.compared"
+    return f"pg_temp.{table}"
 
 
 def _is_hex(name: str) -> str:
