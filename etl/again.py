@@ -53,9 +53,10 @@ class Plan:
     def undo(self) -> None:
         """Make the work undone. Waits for a load that is at work on one of the tables, and raises Locked in the end."""
         keys = tuple(load.task_key() for load in self.loads)
+        targets = sorted({load.target for load in self.loads})
         with warehouse.connect(self.what) as db, contextlib.ExitStack() as locks:
             control.prepare(db)
-            for target in sorted({load.target for load in self.loads}):
+            for target in targets:
                 locks.enter_context(db.locked(target))
             # The marker goes first: who dies after it leaves rows as they were and work that counts as not done, which
             # its next run does, be it from the old extract. With the manifest first it would count as done, with no
@@ -63,7 +64,7 @@ class Plan:
             if keys:
                 with db.transaction():
                     _forget_files(db, keys, self.extracts)
-                    db.execute("DELETE FROM etl.loads WHERE task_key IN %s", (keys,))
+                    control.undo(db, keys, targets)
             for extract in self.extracts:
                 _remove(extract.output())
 

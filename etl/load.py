@@ -55,8 +55,7 @@ class BaseLoader(EtlTask):
     `strategy` (docs/strategies.md), `key`, `sql` and `on_empty` (what a whole-table load without rows does to a table
     with some: fail, keep or replace). `sql` is a SELECT in warehouse_sql/loads, in which `{stage}` stands for the
     manifest's landed rows, `{date_key}` for the business day, `{timezone}` for its zone, and `{since raw.sales}` for
-    the `loaded_at` of that table's rows up to which this load has taken them. `newer` names a column by which a row
-    that is there and has a later value stays as it is.
+    the `loaded_at` of that table's rows up to which this load has taken them.
     """
 
     schema = "public"
@@ -64,7 +63,6 @@ class BaseLoader(EtlTask):
     extractor: type[BaseExtractor] | None = None
     strategy = "replace"
     key: tuple[str, ...] = ()
-    newer = ""
     sql = ""
     on_empty = "fail"
 
@@ -131,7 +129,8 @@ class BaseLoader(EtlTask):
         """Stage, audit and publish under the target's lock, which the caller holds."""
         manifest = extract.manifest() if extract else None
         standing = control.standing(db, self.target)
-        older = self._is_older(standing, manifest)
+        # A table that somebody has dropped is filled by whatever is at hand.
+        older = self._is_older(standing, manifest) and db.exists(self.schema, self.table)
         receipt = self._receipt(db, extract, manifest)
         if older and self.strategy == "replace":
             return self._superseded(db, receipt, standing, extract, manifest, began)
@@ -218,9 +217,7 @@ class BaseLoader(EtlTask):
         older: bool,
     ) -> Counts:
         """Runs in the transaction that publishes; a kind of loader that publishes more than its stage says so here."""
-        # Rows that say themselves how new they are need no other judge.
-        older = older and not self.newer
-        wanted = Publication(self.strategy, self._key(stage), self.date, self.newer, older, standing.rows)
+        wanted = Publication(self.strategy, self._key(stage), self.date, older, standing.rows)
         return publish(db, stage, wanted)
 
     def _advance(self, db: warehouse.Postgres, stage: Stage, manifest: Manifest | None) -> None:

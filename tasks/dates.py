@@ -1,6 +1,7 @@
 """dim_date: the calendar, extracted from no source but arithmetic.
 
-It is loaded once; to change the country of the holidays or the fiscal year, delete its marker from etl.loads.
+It is loaded once; after the country of the holidays or the fiscal year has changed in luigi.cfg,
+`etl rerun LoadDateTable --start-year 1990 --end-year 2049` writes it anew.
 """
 
 import csv

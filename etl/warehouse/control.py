@@ -114,6 +114,17 @@ def note_seen(db: Postgres, reader: str, source: str, loaded_at: datetime, run_i
     _remember(db, f"{reader} from {source}", "seen", loaded_at, run_id)
 
 
+def undo(db: Postgres, keys: Sequence[str], targets: Sequence[str]) -> None:
+    """Make loads undone: their markers go, and what their tables have taken in of others is new to them again.
+
+    Belongs into a transaction under the targets' locks.
+    """
+    db.execute("DELETE FROM etl.loads WHERE task_key IN %s", (tuple(keys),))
+    for target in targets:
+        reader = f"{target} from "
+        db.execute("DELETE FROM etl.watermarks WHERE SUBSTRING(target, 1, %s) = %s", (len(reader), reader))
+
+
 def _remember(db: Postgres, target: str, column: str, moment: str | datetime, run_id: str) -> None:
     moved = "CAST(%s AS TIMESTAMPTZ)"
     db.execute_all(

@@ -33,14 +33,13 @@ class Publication:
     names the partition's column, and each partition in the stage is replaced whole; where that is date_key, the task's
     own `day` is too, for a day may have become empty. scd2: see etl.warehouse.history.
 
-    `newer` is a column by which a row that is there and has a later value stays. `older` says that rows which are there
-    are all newer than the stage's. `before` is the number of rows that the table has, or None where nobody knows.
+    `older` says that rows which are there are all newer than the stage's. `before` is the number of rows that the table
+    has, or None where nobody knows.
     """
 
     strategy: str
     key: Sequence[str]
     day: date | None = None
-    newer: str = ""
     older: bool = False
     before: int | None = None
 
@@ -63,7 +62,7 @@ def publish(db: Postgres, stage: Stage, wanted: Publication) -> Counts:
         case "append":
             counts = _append(db, stage, key)
         case "upsert" | "scd1":
-            counts = _by_key(db, stage, key, "", wanted.newer, wanted.older)
+            counts = _by_key(db, stage, key, "", wanted.older)
         case "scd2":
             assert wanted.day is not None
             counts = publish_versions(db, stage, key, wanted.day)
@@ -92,7 +91,7 @@ def _equal_to_the_stage(db: Postgres, stage: Stage, counts: Counts, key: Sequenc
     return dataclasses.replace(counts, after=after)
 
 
-def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, newer: str = "", older: bool = False) -> Counts:
+def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, older: bool = False) -> Counts:
     """Rows of the target within `scope` ('': those with a key in the stage) become equal to the stage's.
 
     The two are compared once, and the keys that differ are set aside: a table of millions in which few rows differ
@@ -103,8 +102,6 @@ def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, newer: s
     # No key has a column of such a name.
     was = '"was there"'
     differs = f"NOT ({_equal_but_for(key, stage)})"
-    if newer:
-        differs += f" AND COALESCE(t.{quote(newer)} <= s.{quote(newer)}, TRUE)"
     # Not a full join, which would find the rows that are to go as well, and which Postgres runs on one core only.
     differ = db.set_aside(
         stage.changes,

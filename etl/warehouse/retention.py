@@ -28,7 +28,11 @@ def forget(db: Postgres, keep_days: int, is_by_day: Callable[[str], bool]) -> No
         return
     with db.transaction():
         db.execute(f"DELETE {old}", (keep_days,))
-        db.execute(f"DELETE FROM etl.losses WHERE {_OLD} AND NOT {_told_of('losses')}", (keep_days,))
+        # A table that is read by its changes still has the rows of all its loads, and what was lost in them.
+        grown = "SELECT 1 FROM etl.watermarks w WHERE w.target = etl.losses.target AND w.high_water IS NOT NULL"
+        db.execute(
+            f"DELETE FROM etl.losses WHERE {_OLD} AND NOT EXISTS ({grown}) AND NOT {_told_of('losses')}", (keep_days,)
+        )
         held = db.query(f"SELECT DISTINCT task_key FROM etl.quarantine WHERE {_OLD}", (keep_days,))
         if by_day := tuple(key for (key,) in held if is_by_day(key.partition(" ")[0])):
             db.execute(
