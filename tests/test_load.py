@@ -28,8 +28,8 @@ from tasks.dates import LoadDateTable
 from tests import drawn
 from tests.conftest import postgres_query
 from tests.pipeline import (
-    busy,
     VENUE,
+    busy,
     day,
     extractor,
     load,

@@ -226,3 +226,12 @@ def test_a_stage_is_named_as_the_sweep_expects(table, warehouse):
         assert len(stages(warehouse)) == 4
         sweep(db)
     assert stages(warehouse) == []
+
+
+def test_losses_of_a_table_that_is_read_by_its_changes_are_remembered(remembering, warehouse):
+    """It has the rows of all its loads, so what was lost in the first is still missing from it."""
+    warehouse.query("UPDATE etl.watermarks SET high_water = '2014-02-02' WHERE target = 'public.state'")
+    aged(warehouse, 401)
+    with connections.connect("test") as db:
+        sweep(db)
+    assert remembered(warehouse, "losses") == ["public.fact 03", "public.state 01", "public.state 02"]

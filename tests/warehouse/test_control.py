@@ -45,7 +45,7 @@ def test_many_first_nights_at_once_prepare_once(warehouse, sql):
     for thread in threads:
         thread.join()
     assert failures == []
-    assert warehouse.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'etl'") == [(7,)]
+    assert warehouse.query("SELECT count(*) FROM pg_tables WHERE schemaname = 'etl'") == [(9,)]
 
 
 def test_a_table_that_a_later_version_adds_comes_to_a_warehouse_that_has_the_others(db, warehouse):
@@ -156,3 +156,22 @@ def test_an_extract_that_was_written_again_is_swept_again(db, warehouse):
     control.expect(db, "s3://a/manifest.json", ["LoadA {}"])
     assert control.sweepable(db, 0) == ["s3://a/manifest.json"]
     assert warehouse.query("SELECT count(*) FROM etl.extracts") == [(1,)]
+
+
+def test_work_that_is_undone_takes_all_of_its_source_anew(db):
+    when = datetime.datetime(2014, 2, 3, tzinfo=datetime.timezone.utc)
+    for reader in ("public.a", "public.ab"):
+        control.note_seen(db, reader, "raw.s", when, "run-1")
+    assert control.seen(db, "public.a", "raw.s") == "TIMESTAMPTZ '2014-02-03 00:00:00+00'"
+    with db.transaction():
+        control.record(db, receipt(), [], [])
+        control.undo(db, ["LoadA {}"], ["public.a"])
+    assert not control.is_loaded(db, "LoadA {}")
+    assert control.seen(db, "public.a", "raw.s") == "TIMESTAMPTZ '0001-01-01 00:00:00+00'"
+    assert control.seen(db, "public.ab", "raw.s") == "TIMESTAMPTZ '2014-02-03 00:00:00+00'"
+
+
+def test_nothing_makes_a_table_older(db):
+    for moment in ("2014-02-03T01:00:00+00:00", "2014-02-02T01:00:00+00:00"):
+        control.note_extract(db, "public.a", moment, "run-1")
+    assert str(control.standing(db, "public.a").extracted_at) == "2014-02-03 01:00:00+00:00"
