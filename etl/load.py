@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -22,13 +21,13 @@ from etl.past import needed
 from etl.progress import Progress
 from etl.retry import retried
 from etl.run import code_version, run_id
+from etl.shaping import add_members, only_new
 from etl.staging import fill_from_manifest, fill_from_tables, land, land_rejected
 from etl.sweep import sweep
 from etl.task import EtlTask
 from etl.warehouse import control
 from etl.warehouse.definition import Definition, read_definition, read_sql
 from etl.warehouse.history import check_history
-from etl.warehouse.members import Inference, infer, inferences, missing
 from etl.warehouse.publish import Publication, publish
 from etl.warehouse.stage import Counts, Stage, drop_stages
 
@@ -41,8 +40,6 @@ _INFLATION = 12
 _TENTHS = 10
 
 _SPARE_BYTES = 64 << 20
-
-_SINCE = re.compile(r"\{since (\w+\.\w+)\}")
 
 # Which loads require an extract, as this process has seen them; workers are forked and know what it knew.
 _consumers: dict[str, set[str]] = defaultdict(set)
@@ -140,8 +137,8 @@ class BaseLoader(EtlTask):
         with stage:
             if self.strategy == "scd2":
                 check_history(stage)
-            select, taken = self._increment(db, self._select(stage.landing))
-            receipt.rows_staged = self._fill(db, stage, select, extract, manifest, progress)
+            select, taken = only_new(db, self._select(stage.landing), self.target, self.strategy)
+            receipt.rows_staged = self._fill(db, stage, select, receipt, extract, manifest, progress)
             if extract and manifest:
                 land_rejected(db, stage, extract, manifest)
             failpoint("load.staged")
@@ -234,28 +231,12 @@ class BaseLoader(EtlTask):
         else:
             stage.audit([self._key(stage), stage.key], whole=self.strategy == "replace")
 
-    def _increment(self, db: warehouse.Postgres, select: str) -> tuple[str, dict[str, datetime]]:
-        """The SELECT with each `{since raw.sales}` put in, and how far that takes the table: source -> loaded_at."""
-        sources = sorted(set(_SINCE.findall(select)))
-        if sources and self.strategy == "replace":
-            raise ConfigError(
-                f"{self.target}: {{since {sources[0]}}} selects what is new, and strategy replace deletes the rest; "
-                f"write upsert or append"
-            )
-        taken: dict[str, datetime] = {}
-        for source in sources:
-            # Asked before the rows are, so that those which come in between are taken twice and not never.
-            ((latest,),) = db.query(f"SELECT MAX(loaded_at) FROM {source}")
-            if latest:
-                taken[source] = latest
-            select = select.replace(f"{{since {source}}}", control.seen(db, self.target, source))
-        return select, taken
-
     def _fill(
         self,
         db: warehouse.Postgres,
         stage: Stage,
         select: str,
+        receipt: control.Receipt,
         extract: ManifestTarget | None,
         manifest: Manifest | None,
         progress: Progress,
@@ -266,22 +247,8 @@ class BaseLoader(EtlTask):
             land(db, stage, extract, manifest, progress)
         if not select:
             raise ConfigError(f"{type(self).__name__}: has neither an extract nor `sql` to load from")
-        for wanted in inferences(select, f"{self.target}: {self.sql}"):
-            self._infer(db, wanted)
+        add_members(db, select, receipt)
         return fill_from_tables(db, stage, select, self.key)
-
-    def _infer(self, db: warehouse.Postgres, wanted: Inference) -> None:
-        """Add members that this table's rows name and a dimension lacks, with a receipt, before the rows are shaped."""
-        if not missing(db, wanted):
-            return
-        with db.locked(wanted.name), db.transaction():
-            before = control.standing(db, wanted.name).rows or 0
-            added = infer(db, wanted)
-            receipt = control.Receipt(self.task_key(), wanted.name, self.date, run_id(), code_version())
-            receipt.rows_staged = receipt.rows_inserted = added
-            receipt.rows_after = before + added
-            control.record_members(db, receipt)
-        logger.info("%s: %s members inferred from %s", wanted.name, f"{added:,}", wanted.source)
 
     def _receipt(
         self, db: warehouse.Postgres, extract: ManifestTarget | None, manifest: Manifest | None

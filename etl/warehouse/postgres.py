@@ -499,9 +499,11 @@ class Postgres:
         try:
             found = self._holders(tables, readers) if tables else []
         except WarehouseError:
-            return ""
+            found = []
+        if not found:
+            return "; run again"
         advice = "wait until they are done, or end them by pg_terminate_backend(session); then run again"
-        return f"; held: {'; '.join(found)}. {advice.capitalize()}" if found else ""
+        return f"; held: {'; '.join(found)}. {advice.capitalize()}"
 
     def _holders(self, tables: Sequence[str], readers: bool) -> list[str]:
         with Postgres(self.settings, self._application) as other:
