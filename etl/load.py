@@ -28,6 +28,7 @@ from etl.task import EtlTask
 from etl.warehouse import control
 from etl.warehouse.definition import Definition, read_definition, read_sql
 from etl.warehouse.history import check_history
+from etl.warehouse.names import literal
 from etl.warehouse.publish import Publication, publish
 from etl.warehouse.stage import Counts, Stage, drop_stages
 
@@ -126,8 +127,11 @@ class BaseLoader(EtlTask):
         """Stage, audit and publish under the target's lock, which the caller holds."""
         manifest = extract.manifest() if extract else None
         standing = control.standing(db, self.target)
-        # A table that somebody has dropped is filled by whatever is at hand.
-        older = self._is_older(standing, manifest) and db.exists(self.schema, self.table)
+        there = db.exists(self.schema, self.table)
+        if not there:
+            self._refuse_to_begin_anew(standing, manifest)
+        # Of a table that somebody has dropped nothing is newer.
+        older = self._is_older(standing, manifest) and there
         receipt = self._receipt(db, extract, manifest)
         if older and self.strategy == "replace":
             return self._superseded(db, receipt, standing, extract, manifest, began)
@@ -180,8 +184,22 @@ class BaseLoader(EtlTask):
                 f"{self.target}: its history is at {standing.business_date}, and {self.date} is before that, where "
                 f"nothing can be put in any more; run {standing.business_date} or a later day"
             )
+        if self.date and standing.business_date and self.date > standing.business_date:
+            # Whatever the clocks say that the two extracts were read by.
+            return False
         read_at = datetime.fromisoformat(manifest.started) if manifest else None
         return bool(read_at and standing.extracted_at and read_at < standing.extracted_at)
+
+    def _refuse_to_begin_anew(self, standing: control.Standing, manifest: Manifest | None) -> None:
+        """DataError for a table that was there, and of which these rows are but a part."""
+        whole = self.strategy == "replace" or (manifest and manifest.window and manifest.window.low is None)
+        if standing.rows and not whole:
+            raise DataError(
+                f"{self.target}: had {standing.rows:,} rows on {standing.business_date} and is not there any more, and "
+                f"this load brings a part of them only; restore it, or begin anew: DELETE FROM etl.loads WHERE "
+                f"target = {literal(self.target)}; DELETE FROM etl.data_as_of WHERE table_name = "
+                f"{literal(self.target)}; and then `etl backfill` its days"
+            )
 
     def _superseded(
         self,

@@ -92,13 +92,14 @@ class Manifest:
         ]
         meta = dataclasses.asdict(self) | {"rows": self.rows, "fingerprint": self.fingerprint}
         del meta["parts"]
+        meta["sha256"] = _digest(entries, meta)
         return json.dumps({"entries": entries, "meta": meta}, indent=1, default=str).encode()
 
     @classmethod
     def from_json(cls, text: bytes, where: str) -> "Manifest":
         try:
             document = json.loads(text)
-            meta = {key: value for key, value in document["meta"].items() if key not in ("rows", "fingerprint")}
+            meta = {key: value for key, value in document["meta"].items() if key not in _DERIVED}
             manifest = cls(
                 parts=tuple(
                     Part(
@@ -118,6 +119,9 @@ class Manifest:
                 },
             )
             rows, said = manifest.rows, document["meta"]["rows"]
+            # One of an earlier version has none.
+            sealed = document["meta"].pop("sha256", None)
+            altered = sealed is not None and sealed != _digest(document["entries"], document["meta"])
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LakeError(f"{where}: not a manifest of ours ({error!r}); delete it and extract again") from None
         if rows != said:
@@ -128,7 +132,20 @@ class Manifest:
         urls = [part.url for part in manifest.parts]
         if len(set(urls)) != len(urls):
             raise LakeError(f"{where}: lists a part twice, which COPY would load twice; delete it and extract again")
+        if altered:
+            raise LakeError(
+                f"{where}: its text does not fit its own checksum; it was altered, delete it and extract again"
+            )
         return manifest
+
+
+# What is said in a manifest for its readers, and follows from the rest.
+_DERIVED = ("rows", "fingerprint", "sha256")
+
+
+def _digest(entries: list[dict[str, Any]], meta: dict[str, Any]) -> str:
+    """Of all that a manifest says, in whatever layout."""
+    return hashlib.sha256(json.dumps([entries, meta], sort_keys=True, default=str).encode()).hexdigest()
 
 
 # The manifests that this process has written, and not removed.

@@ -292,11 +292,18 @@ def test_rows_held_back_that_were_altered(sales, warehouse, lake):
     is_yesterdays(warehouse)
 
 
+def unsealed(lake, key):
+    """A manifest without its own checksum, as one that was written wrong and not altered."""
+    manifest = json.loads(lake.get(key))
+    del manifest["meta"]["sha256"]
+    return manifest
+
+
 def test_rows_that_were_read_and_are_nowhere(sales, warehouse, lake):
     task = today()
     night(task.requires())
     key = "ExtractDrawn/date=2014-02-02/manifest.json"
-    manifest = json.loads(lake.get(key))
+    manifest = unsealed(lake, key)
     manifest["meta"]["findings"]["counted"] = 5
     lake.put(key, json.dumps(manifest).encode())
     assert refused(task, DataError) == (
@@ -504,7 +511,7 @@ def test_a_manifest_that_promises_more_rows_than_there_are(sales, warehouse, lak
     task = today()
     night(task.requires())
     key = "ExtractDrawn/date=2014-02-02/manifest.json"
-    manifest = json.loads(lake.get(key))
+    manifest = unsealed(lake, key)
     manifest["entries"][0]["meta"]["record_count"] = manifest["meta"]["rows"] = 3
     lake.put(key, json.dumps(manifest).encode())
     assert refused(task, DataError) == f"public.fact_sale: COPY took 2 rows of {lake.url}/{key}, which lists 3"
@@ -515,7 +522,7 @@ def test_a_disk_that_is_too_small_is_found_before_anything_is_copied(sales, ware
     task = today()
     night(task.requires())
     key = "ExtractDrawn/date=2014-02-02/manifest.json"
-    manifest = json.loads(lake.get(key))
+    manifest = unsealed(lake, key)
     manifest["entries"][0]["meta"]["content_length"] = 1 << 50
     lake.put(key, json.dumps(manifest).encode())
     message = refused(task, WarehouseError)
@@ -724,3 +731,25 @@ def test_luigis_own_command_says_why_and_fails(sales, warehouse, lake, tmp_path)
     for hidden in ("Traceback", "4111", urlsplit(warehouse.url).password):
         assert hidden not in done.stderr + done.stdout
     is_yesterdays(warehouse)
+
+
+@pytest.mark.parametrize("strategy", ["append", "upsert", "partition"])
+def test_a_table_that_somebody_dropped_is_not_begun_anew_with_a_part_of_its_rows(nights, warehouse, strategy):
+    nights.table("public.t", "a INTEGER NOT NULL PRIMARY KEY")
+    said = {"strategy": strategy, "key": ("a",)}
+    load("t", "a\n1\n2", **said)
+    warehouse.query("DROP TABLE t")
+    message = refused(loader("t", "a\n3", **said)(date=day(2)), DataError)
+    assert message.startswith("public.t: had 2 rows on 2014-02-01 and is not there any more")
+    for statement in re.findall(r"(DELETE FROM .+?);", message):
+        warehouse.query(statement)
+    load("t", "a\n3", date=2, **said)
+    drawn.shows(warehouse, "t", "a\n3")
+
+
+def test_a_later_day_is_never_older_whatever_the_clocks_say(nights, warehouse):
+    nights.table("public.t", "a INTEGER NOT NULL PRIMARY KEY")
+    load("t", "a\n1", key=("a",))
+    warehouse.query("UPDATE etl.watermarks SET extracted_at = extracted_at + INTERVAL '2 hours'")
+    load("t", "a\n2", date=2, key=("a",))
+    drawn.shows(warehouse, "t", "a\n2")

@@ -899,3 +899,14 @@ def test_a_bucket_of_the_settings_is_used(target, lake, settings):
     written = target.write([batch(a=[1])])
     assert all(key.startswith("deep/down/ExtractThing/") for key in lake.keys())
     assert Bucket(config.lake()).key(written.parts[0].url).startswith("ExtractThing/")
+
+
+@pytest.mark.parametrize(("was", "now"), [('"started": "20', '"started": "21'), ('"null": "', '"null": "x')])
+def test_a_manifest_that_was_altered_anywhere_is_refused(lake, was, now):
+    target = ManifestTarget("folder", ("a",))
+    target.write([pa.record_batch([pa.array(["x"])], names=["a"])])
+    text = lake.get(target.key).decode()
+    assert was in text
+    lake.put(target.key, text.replace(was, now).encode())
+    with pytest.raises(LakeError, match="does not fit its own checksum; it was altered, delete it and extract again"):
+        target.manifest()

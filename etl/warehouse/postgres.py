@@ -537,9 +537,10 @@ def _without_values(message: str, code: str) -> str:
 def _lost(error: psycopg2.Error) -> bool:
     """Whether it is the session's end: shut down, timed out while idle, or without a word from the server."""
     code = error.pgcode
-    return code == "25P03" or (
-        isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError) and (code or "57P").startswith("57P")
-    )
+    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return (code or "57P").startswith("57P")
+    # In the middle of a COPY psycopg2 says no more than that it is an error of the database.
+    return code == "25P03" or (code is None and bool(_UNREACHABLE.search(str(error))))
 
 
 def _first_line(error: psycopg2.Error) -> str:

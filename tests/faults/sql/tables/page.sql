@@ -1,0 +1,5 @@
+-- Scans that do not compress, and so travel in several pieces.
+CREATE TABLE public.page (
+    id   INTEGER NOT NULL PRIMARY KEY,
+    scan TEXT    NOT NULL
+);
