@@ -30,6 +30,14 @@ class _Change:
     alter: str = ""
 
 
+class _Stopped(DataError):
+    """A refusal, and the changes that were refused."""
+
+    def __init__(self, said: str, changes: Sequence[_Change]):
+        super().__init__(said)
+        self.changes = changes
+
+
 def settle(
     db: Postgres,
     schema: str,
@@ -43,9 +51,10 @@ def settle(
 
     A column that the source has gained is added last, nullable; one that it has lost stays, and is no longer required;
     one that it has widened is widened where nothing depends on it. Each is a row of etl.schema_changes, written once,
-    in the transaction that alters the table. Whatever else has changed is a DataError with the statement to run, and
-    nothing is altered; nor is anything by what is `outdated`: the columns of a source as it was before the table was
-    loaded last. The table's lock is held by the caller. A table that is not there yet is fine.
+    in the transaction that alters the table. Whatever else has changed is a DataError with the statement to run and a
+    row that says `stopped`, and nothing is altered; nor is anything by what is `outdated`: the columns of a source as
+    it was before the table was loaded last. The table's lock is held by the caller. A table that is not there yet is
+    fine.
     """
     there = db.table(schema, table)
     if there is None:
@@ -61,9 +70,13 @@ def settle(
     new = {name: kind for name, kind in becomes.items() if name not in there.columns}
     other = {name: kind for name, kind in becomes.items() if stood.get(name, kind) != kind}
 
-    _refuse_renames(db, schema, table, gone, new)
-    _refuse_another_key(db, schema, table, there, key, new)
-    _refuse_other_types(db, schema, table, stood, other)
+    try:
+        _refuse_renames(db, schema, table, gone, new)
+        _refuse_another_key(db, schema, table, there, key, new)
+        _refuse_other_types(db, schema, table, stood, other)
+    except _Stopped as stopped:
+        _note_stops(db, f"{schema}.{table}", stopped.changes)
+        raise
 
     changes = [_Change(name, "removed", kind, None) for name, kind in gone.items()]
     changes += [_Change(name, "added", None, kind, f"ADD COLUMN {quote(name)} {kind}") for name, kind in new.items()]
@@ -103,10 +116,14 @@ _WRITTEN = {
 }
 
 
+_STOPPED = "stopped"
+
+
 def _noted(db: Postgres, target: str) -> dict[str, str]:
     """What was noted last of each column."""
     noted = db.query(
-        "SELECT column_name, change FROM etl.schema_changes WHERE target = %s ORDER BY noticed_at", (target,)
+        "SELECT column_name, change FROM etl.schema_changes WHERE target = %s AND change <> %s ORDER BY noticed_at",
+        (target, _STOPPED),
     )
     return dict(noted)  # type: ignore[arg-type]
 
@@ -123,6 +140,14 @@ def _note(db: Postgres, target: str, changes: Iterable[_Change]) -> None:
     )
 
 
+def _note_stops(db: Postgres, target: str, changes: Iterable[_Change]) -> None:
+    """Once, however many nights a table is stopped by the same."""
+    known = db.query(
+        "SELECT column_name, was, became FROM etl.schema_changes WHERE target = %s AND change = %s", (target, _STOPPED)
+    )
+    _note(db, target, [one for one in changes if (one.column, one.was, one.became) not in known])
+
+
 # ---- what only a person can decide
 
 
@@ -132,10 +157,11 @@ def _refuse_renames(db: Postgres, schema: str, table: str, gone: Mapping[str, st
     for name, kind in new.items():
         if old := [was for was, its in gone.items() if its == kind]:
             renames = " or ".join(f"{alter} RENAME COLUMN {quote(was)} TO {quote(name)}" for was in old)
-            raise DataError(
+            raise _Stopped(
                 f"{schema}.{table}: the source has lost {', '.join(old)} and gained {name}, of the same type ({kind}), "
                 f"which looks like a rename; if it is one, run: {renames}; if it is not: "
-                f"{alter} ADD COLUMN {quote(name)} {kind}{_and_read_whole(db, schema, table)}; then load it again"
+                f"{alter} ADD COLUMN {quote(name)} {kind}{_and_read_whole(db, schema, table)}; then load it again",
+                [_Change(name, _STOPPED, was, name) for was in old],
             )
 
 
@@ -155,9 +181,10 @@ def _refuse_another_key(
     statement = f"ALTER TABLE {schema}.{table} {', '.join(parts)}"
     if key and not _can_be_key(db, name, key, new):
         statement = f"BEGIN; DELETE FROM {schema}.{table}; {statement}; COMMIT"
-    raise DataError(
+    raise _Stopped(
         f"{schema}.{table}: its key is ({', '.join(there.key) or 'none'}), and at the source it is "
-        f"({', '.join(key) or 'none'}) now; run: {statement}{_and_read_whole(db, schema, table)}; then load it again"
+        f"({', '.join(key) or 'none'}) now; run: {statement}{_and_read_whole(db, schema, table)}; then load it again",
+        [_Change("the key", _STOPPED, ", ".join(there.key)[:200], ", ".join(key)[:200])],
     )
 
 
@@ -175,13 +202,14 @@ def _can_be_key(db: Postgres, name: str, key: Sequence[str], new: Mapping[str, s
 def _refuse_other_types(
     db: Postgres, schema: str, table: str, stood: Mapping[str, str], other: Mapping[str, str]
 ) -> None:
-    stopped = []
+    stopped, changes = [], []
     for name, kind in other.items():
         was = stood[name]
         wider = is_wider(was, kind)
         used = dependents(db, schema, table, name) if wider else []
         if wider and not used:
             continue
+        changes.append(_Change(name, _STOPPED, was, kind))
         alter = f"ALTER TABLE {schema}.{table} {_to(name, kind, _conversion(name, was, kind))}"
         because = f", and {', '.join(used)} would not let it be widened" if used else ""
         stopped.append(
@@ -190,7 +218,7 @@ def _refuse_other_types(
         )
     if stopped:
         again = _and_read_whole(db, schema, table)
-        raise DataError(f"{schema}.{table}: {'; '.join(stopped)}{again}; then load it again")
+        raise _Stopped(f"{schema}.{table}: {'; '.join(stopped)}{again}; then load it again", changes)
 
 
 def _and_read_whole(db: Postgres, schema: str, table: str) -> str:
@@ -241,9 +269,8 @@ def _conversion(name: str, was: str, becomes: str) -> str:
     one, other = _family(was), _family(becomes)
     if one == other or other == "text" or (one, other) in (("date", "timestamp"), ("timestamp", "date")):
         return ""
+    # A text of yesterday may be none of the other type, although the source has mended it since: NULL, as below.
     match one, other:
-        case "text", _:
-            return f"{column}::{becomes}"
         case "boolean", "number":
             return f"{column}::integer"
         case "number", "boolean":

@@ -134,12 +134,15 @@ class _Mirror:
         """The time from which on rows are to be read; None for all."""
         if not self.types or self.mark is None or self.mark.column != changed:
             return None
-        # Nothing says of a row that it has another value because its column was altered.
-        if altered := [
+        # Nothing says of a row that it has another value because its column was altered, or was dropped.
+        altered = [
             name
             for name, reading in fields
             if self.types.get(name) != canonical(reading.warehouse_type) or name in self.lost
-        ]:
+        ]
+        ours = {LOADED_AT, DELETED_AT, *self.lost}
+        altered += [name for name in self.types if name not in dict(fields) and name not in ours]
+        if altered:
             logger.info("%s: %s not as in the warehouse, so all rows are read", what, ", ".join(altered))
             return None
         back = datetime.timedelta(seconds=config.mysql().look_back)

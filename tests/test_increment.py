@@ -263,10 +263,13 @@ def test_a_column_that_is_added_is_read_for_all_rows(shop, warehouse):
     assert read(3) == [2]
     shop.execute("ALTER TABLE sales DROP COLUMN fee")
     night(4)
-    assert read(4) == [2]
+    assert read(4) == [1, 2]
+    assert warehouse.query("SELECT id, fee FROM raw.sales ORDER BY id") == [(1, None), (2, None)]
     assert compare("sales").equal
-    shop.execute("ALTER TABLE sales ADD COLUMN fee INT NOT NULL DEFAULT 6")
     night(5)
+    assert read(5) == [2]
+    shop.execute("ALTER TABLE sales ADD COLUMN fee INT NOT NULL DEFAULT 6")
+    night(6)
     assert warehouse.query("SELECT id, fee FROM raw.sales ORDER BY id") == [(1, 6), (2, 6)]
 
 
