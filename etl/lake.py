@@ -121,14 +121,16 @@ class Bucket:
     def upload(self, key: str) -> "Upload":
         return Upload(self, key)
 
-    def abort_uploads(self, prefix: str) -> None:
-        """Abandon every unfinished multipart upload below the prefix: what a killed process leaves."""
+    def abort_uploads(self, prefix: str, but: str = "") -> None:
+        """Abandon every unfinished multipart upload below the prefix but one: what a killed process leaves."""
         absent = self._s3.exceptions.NoSuchUpload
         # rclone's S3 server answers NoSuchUpload when there is none.
         with self._explained(prefix), contextlib.suppress(absent):
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=self.name, Prefix=self.prefix + prefix):
                 for upload in page.get("Uploads", ()):
+                    if upload["UploadId"] == but:
+                        continue
                     # Its own attempt may end it meanwhile.
                     with contextlib.suppress(absent):
                         self._s3.abort_multipart_upload(
@@ -243,7 +245,11 @@ class Upload:
     def _send(self) -> None:
         with self._bucket._explained(self._key):
             if self._upload is None:
-                self._upload = self._bucket._s3.create_multipart_upload(**self._where)["UploadId"]
+                answer = self._bucket._s3.create_multipart_upload(**self._where)
+                self._upload = answer["UploadId"]
+                if answer["ResponseMetadata"].get("RetryAttempts"):
+                    # Of a request whose answer was lost nobody knows the id of what it began.
+                    self._bucket.abort_uploads(self._key, but=answer["UploadId"])
         self._arrive()
         if self._courier is None:
             self._courier = concurrent.futures.ThreadPoolExecutor(1)

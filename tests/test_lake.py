@@ -384,6 +384,14 @@ def test_an_upload_that_was_done_without_an_answer_is_done(behind, weather):
     assert behind.size("k") == PIECE + 1
 
 
+def test_an_upload_that_was_begun_without_an_answer_is_abandoned(behind, weather, bucket):
+    weather.answer("CreateMultipartUpload", 1, lost_answer)
+    write(behind, "k", b"x" * (PIECE + 1))
+    assert weather.seen["CreateMultipartUpload"] == 2
+    assert behind.size("k") == PIECE + 1
+    assert "Uploads" not in bucket.client.list_multipart_uploads(Bucket=bucket.name)
+
+
 def test_an_upload_that_was_ended_by_another_is_not_taken_for_ours(behind, weather):
     weather.answer("CompleteMultipartUpload", 1, refusal(404, "NoSuchUpload"))
     with pytest.raises(LakeError, match="another attempt at this extract took over"):
