@@ -4,9 +4,12 @@ A test file takes the fixture by `pytest_plugins`.
 """
 
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,6 +48,30 @@ class Project:
             check=False,
             timeout=300,
         )
+
+    def at_a_terminal(self, *arguments: str, answer: str = "") -> tuple[str, int]:
+        """What an 80-column terminal is sent, where somebody gives this answer to a question, and the exit code."""
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.folder)
+            etl = str(Path(sys.executable).with_name("etl"))
+            os.execve(etl, [etl, *arguments], self.environment | {"TERM": "xterm-256color"})
+        said, deadline, answered = b"", time.monotonic() + 120, False
+        while time.monotonic() < deadline:
+            if select.select([terminal], [], [], 1)[0]:
+                try:
+                    chunk = os.read(terminal, 65536)
+                except OSError:
+                    break
+                if not chunk:
+                    break
+                said += chunk
+                if b"[y/N]" in said and not answered:
+                    answered = True
+                    os.write(terminal, answer.encode() + b"\n")
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+        return said.decode(errors="replace"), os.waitstatus_to_exitcode(status)
 
     @property
     def environment(self) -> dict[str, str]:

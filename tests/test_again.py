@@ -3,13 +3,10 @@
 import contextlib
 import datetime
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from configparser import RawConfigParser
 from pathlib import Path
@@ -419,7 +416,7 @@ def test_a_load_that_is_at_work_is_waited_for_and_named(desk: Desk) -> None:
 @pytest.mark.parametrize(("answer", "code", "receipts"), [("n", 1, 0), ("y", 0, 1)])
 def test_at_a_terminal_it_asks(desk: Desk, answer: str, code: int, receipts: int) -> None:
     before = desk.receipts("public.dim_venue")
-    shown, returned = _answered(desk, answer, "rerun", "LoadVenues", "--date", str(day(1)))
+    shown, returned = desk.project.at_a_terminal("rerun", "LoadVenues", "--date", str(day(1)), answer=answer)
     assert "Do these 1 tasks again? [y/N]" in shown
     assert returned == code, shown
     assert desk.receipts("public.dim_venue") == before + receipts
@@ -499,28 +496,3 @@ def test_help_teaches_by_an_example(desk: Desk, command: str) -> None:
     assert f"    etl {command} " in said
     assert max(map(len, said.splitlines())) <= 80
     assert f"etl {command} TASK" in desk.done("--help").stdout
-
-
-def _answered(desk: Desk, answer: str, *words: str) -> tuple[str, int]:
-    """What a terminal is sent where somebody answers each question like this, and the exit code."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(desk.folder)
-        etl = str(Path(sys.executable).with_name("etl"))
-        os.execve(etl, [etl, *words], desk.project.environment | {"TERM": "xterm-256color"})
-    said, deadline, answered = b"", time.monotonic() + 60, False
-    while time.monotonic() < deadline:
-        if select.select([terminal], [], [], 1)[0]:
-            try:
-                chunk = os.read(terminal, 65536)
-            except OSError:
-                break
-            if not chunk:
-                break
-            said += chunk
-            if b"[y/N]" in said and not answered:
-                answered = True
-                os.write(terminal, answer.encode() + b"\n")
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    return said.decode(errors="replace"), os.waitstatus_to_exitcode(status)

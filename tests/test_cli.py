@@ -4,13 +4,10 @@ import contextlib
 import datetime
 import json
 import os
-import pty
-import select
 import shutil
 import stat
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -237,7 +234,7 @@ def test_at_a_terminal_progress_is_drawn_and_luigis_lines_go_to_a_file(
 ) -> None:
     """A day that the sources do not have yet: whole tables are read again, and the night needs no partner's file."""
     day = str(datetime.date.fromisoformat(yesterday()) + datetime.timedelta(days=1))
-    shown, code = _at_a_terminal(project, "run", "DailySales", "--date", day)
+    shown, code = project.at_a_terminal("run", "DailySales", "--date", day)
     assert code == 0, f"{code}: {shown[-2000:]}{_newest_log(project)}"
     assert "running" in shown, "the live table"
     assert "ExtractTable" in shown
@@ -271,26 +268,3 @@ def test_down_and_up_keep_the_data_and_clean_leaves_nothing(server_folder: Path)
 
 def _newest_log(project: Project) -> str:
     return max((project.folder / "var/log").glob("*.log"), key=os.path.getmtime).read_text()
-
-
-def _at_a_terminal(project: Project, *arguments: str) -> tuple[str, int]:
-    """What an 80-column terminal is sent, and the exit code."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(project.folder)
-        etl = str(Path(sys.executable).with_name("etl"))
-        os.execve(etl, [etl, *arguments], project.environment | {"TERM": "xterm-256color"})
-    said = b""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline:
-        if select.select([terminal], [], [], 1)[0]:
-            try:
-                chunk = os.read(terminal, 65536)
-            except OSError:
-                break
-            if not chunk:
-                break
-            said += chunk
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    return said.decode(errors="replace"), os.waitstatus_to_exitcode(status)
