@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 .PHONY: help demo test test-opensearch opensearch-node lint exam bench packages down clean
 
 help:
-	@echo "make demo   the nightly pipeline on a made-up business, on this machine"
+	@echo "make demo   the nightly pipeline on a made-up business, on this machine; ENGINE=redshift on an emulated one"
 	@echo "make test   the tests, on real servers that they start and stop themselves"
 	@echo "make test-opensearch   the search tests on a real OpenSearch node, which needs Java"
 	@echo "make lint   ruff and mypy"
@@ -14,10 +14,17 @@ help:
 	@echo "make down   stop what make demo started; its data stays in var/"
 	@echo "make clean  stop it and delete its data and the virtual environment"
 
-demo: $(VENV)/.demo packages
-	@$(BIN)/etl up
-	@$(BIN)/etl demo seed
-	@$(BIN)/etl demo night
+# ENGINE=redshift puts an emulated Redshift in front of the stack's Postgres; it belongs to the tests.
+ENGINE ?= postgres
+DEMO.postgres := $(BIN)/etl
+DEMO.redshift := $(BIN)/python -m tests.redshift.demo
+EXTRA.postgres := .demo
+EXTRA.redshift := .dev
+
+demo: $(VENV)/$(EXTRA.$(ENGINE)) packages
+	@$(DEMO.$(ENGINE)) up
+	@$(DEMO.$(ENGINE)) demo seed
+	@$(DEMO.$(ENGINE)) demo night
 
 test: $(VENV)/.dev packages
 	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not exam"
@@ -79,9 +86,11 @@ $(VENV)/.%: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/pip install --quiet --disable-pip-version-check --root-user-action ignore -e '.[$*]'
 	@touch $@
 
+STACK = $(if $(wildcard var/redshift),$(DEMO.redshift),$(DEMO.postgres))
+
 down:
-	@if [ -x $(BIN)/etl ]; then $(BIN)/etl down; fi
+	@if [ -x $(BIN)/etl ]; then $(STACK) down; fi
 
 clean:
-	@if [ -x $(BIN)/etl ]; then $(BIN)/etl clean; fi
+	@if [ -x $(BIN)/etl ]; then $(STACK) clean; fi
 	@if [ -e $(VENV)/.made-by-make ]; then rm -rf $(VENV) turnstile_etl.egg-info; fi

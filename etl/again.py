@@ -251,7 +251,7 @@ def _why_gone(extract: BaseExtractor) -> str:
     return f"{url}: {since}; the lake has of its table: {days}."
 
 
-def _forget_files(db: warehouse.Postgres, keys: tuple[str, ...], extracts: Sequence[BaseExtractor]) -> None:
+def _forget_files(db: warehouse.Engine, keys: tuple[str, ...], extracts: Sequence[BaseExtractor]) -> None:
     """The files that these loads took are news again, for extractors that read each file once."""
     if extracts:
         db.execute(

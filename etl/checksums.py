@@ -6,17 +6,19 @@ swapped their values from two that have not. NULL adds nothing, and is counted.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["integer", "decimal", "boolean", "double", "date", "time", "text", "long text", "bytes"]
+Kind = Literal["integer", "decimal", "boolean", "double", "date", "time", "clock", "text", "long text", "bytes"]
 
 # What a table without a key is also checked for: that the values stand in the same rows.
 WHOLE_ROWS = "(whole rows)"
 HASH_DIGITS = 15
 # Longer values are shown as their length and MD5.
 SHOWN_BYTES = 1000
+# Where the warehouse limits what a text may be, longer ones are their MD5 inside a longer text.
+JOINED_BYTES = 2000
 # Between the values of one text; no key is likely to hold it.
 SEPARATOR = "\x1f"
 
@@ -32,8 +34,8 @@ _KINDS: dict[str, Kind] = {
     "timestamptz": "time",
     "timestamp without time zone": "time",
     "timestamp with time zone": "time",
-    "time": "text",
-    "time without time zone": "text",
+    "time": "clock",
+    "time without time zone": "clock",
     "text": "text",
     "character varying": "text",
 }
@@ -96,21 +98,19 @@ class Side(ABC):
     """A table of one engine, whose subclass says how that engine writes what is asked here.
 
     A row's position is its key where that is one integer column, so that ranges are read by the index and say something
-    to a person; of any other key it is a hash, since no two engines sort texts alike.
+    to a person; of any other key it is a hash, since no two engines sort texts alike. `ordered` says which, and is the
+    same for both sides, although one may know of an integer what the other does not.
     """
 
     def __init__(self, relation: str, fields: Sequence[Field], key: Sequence[str]):
         self._relation, self.fields, self.key = relation, tuple(fields), tuple(key)
         self._fields = {field.name: field for field in fields}
+        self.ordered = len(self.key) == 1 and self._fields[self.key[0]].kind == "integer"
 
     @property
     def names(self) -> tuple[str, ...]:
         """All that is checked."""
         return (*self._fields, *(() if self.key else (WHOLE_ROWS,)))
-
-    @property
-    def ordered(self) -> bool:
-        return len(self.key) == 1 and self._fields[self.key[0]].kind == "integer"
 
     def span(self) -> tuple[int, int] | None:
         """The first and the last position; None for a table without rows."""
@@ -130,7 +130,7 @@ class Side(ABC):
 
     def sums(self, names: Sequence[str], inside: Grid, grid: Grid) -> dict[int, Sums]:
         """For each cell of `grid` that has rows, of those inside the other grid; without a key there is only cell 0."""
-        asked = [f"COUNT({self._counted(name)}), SUM({self._checksum(name)})" for name in names]
+        asked = [f"COUNT({self._counted(name)}), {self._sum(self._checksum(name))}" for name in names]
         cell = self._cell(self._position(), grid) if self.key else "0"
         rows = self._query(
             f"SELECT {', '.join([f'{cell} AS cell', 'COUNT(*)', *asked])} "
@@ -197,6 +197,10 @@ class Side(ABC):
     def _cell(self, position: str, grid: Grid) -> str:
         """The number of the cell."""
 
+    def _sum(self, checksum: str) -> str:
+        """Over many rows, of which it adds up 60 bits each."""
+        return f"SUM({checksum})"
+
     def _excluded(self) -> str:
         """A condition that all rows fulfil which take part; '' where all do."""
         return ""
@@ -230,6 +234,24 @@ class Side(ABC):
             bounds = map(grid.bounds, grid.cells)
             return "(" + " OR ".join(f"{self._position()} BETWEEN {first} AND {last}" for first, last in bounds) + ")"
         return f"{self._cell(self._position(), grid)} IN ({', '.join(map(str, grid.cells))})"
+
+
+def binary(value: str, whole: Callable[[str], str], joined: Callable[[Sequence[str]], str]) -> str:
+    """A double as `<mantissa>b<exponent>`, or as the whole number that it is: every bit of it, and no digits.
+
+    For an engine whose digits of a double are not known to be the shortest. Each step is exact in any engine's doubles:
+    a division by a power of two, and `whole`, which writes a whole number below 2^53. An inexact logarithm does not
+    matter, since the quotient says by how much it was wrong; its bounds keep that power a normal number.
+    """
+    power = f"LEAST(1022, GREATEST(-1021, FLOOR(LN(ABS({value})) * 1.4426950408889634)))"
+    quotient = f"ABS({value}) / POWER(2, {power})"
+    sign, mark = f"CASE WHEN {value} < 0 THEN '-' ELSE '' END", "'b'"
+    written = " ".join(
+        f"WHEN {quotient} < {below} "
+        f"THEN {joined([sign, whole(f'{quotient} * {2**53 // below}'), mark, whole(f'{power} + {wrong}')])}"
+        for below, wrong in ((1, -1), (2, 0), (4, 1))
+    )
+    return f"CASE WHEN ABS({value}) < {2**53} AND {value} = FLOOR({value}) THEN {whole(value)} {written} END"
 
 
 def _text(value: Any) -> str:

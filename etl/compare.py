@@ -3,7 +3,7 @@
 import datetime
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter, methodcaller
 from typing import Any
 
@@ -17,10 +17,11 @@ from etl.drift import removed
 from etl.drill import Drill, as_there, both
 from etl.errors import DataError, LakeError, MissingData, WarehouseError
 from etl.manifest import Manifest, ManifestTarget
+from etl.manifest_parts import ManifestParts
 from etl.sources import mysql_checksum
 from etl.sources.mysql import MySQLExtractor
+from etl.staging import types
 from etl.warehouse import control, watermarks
-from etl.warehouse.checksum import WarehouseTable, borrow, snapshot
 from etl.warehouse.names import quote
 from etl.warehouse.quarantine import held
 from etl.warehouse.watermarks import DELETED_AT, LOADED_AT
@@ -35,12 +36,12 @@ def compare(table: str, day: datetime.date | None = None) -> Comparison:
         return _with_extract(db, table, day) if day else _with_mysql(db, table)
 
 
-def _with_mysql(db: warehouse.Postgres, table: str) -> Comparison:
+def _with_mysql(db: warehouse.Engine, table: str) -> Comparison:
     target = f"raw.{table}"
     losses = _losses(db, target)
     replaced = [column for column, reasons in losses.items() if any("UTF-8" in reason for reason in reasons)]
     keys = held(db, target)
-    with mysql_checksum.opened(table, keys, replaced, _read_as(db, table)) as source, snapshot(db):
+    with mysql_checksum.opened(table, keys, replaced, _read_as(db, table)) as source, db.snapshot():
         comparison = _begun(db, target, None)
         comparison.removed = _removed(db, table, source.fields)
         comparison.held = len(keys)
@@ -48,7 +49,7 @@ def _with_mysql(db: warehouse.Postgres, table: str) -> Comparison:
         return _compared(comparison, source, there, losses)
 
 
-def _with_extract(db: warehouse.Postgres, table: str, day: datetime.date) -> Comparison:
+def _with_extract(db: warehouse.Engine, table: str, day: datetime.date) -> Comparison:
     target = f"raw.{table}"
     url, manifest, extract = _kept(db, target, day)
     if manifest.columns is None:
@@ -65,21 +66,16 @@ def _with_extract(db: warehouse.Postgres, table: str, day: datetime.date) -> Com
             raise DataError(f"{target}.{name}: {declared} cannot be compared yet")
         fields.append(Field(name, kind))
     key = manifest.findings["key"]
-    parts = {part.url: _opener(extract, part, manifest) for part in manifest.parts}
-    borrowed = borrow(db, "compared", dict(zip(manifest.columns, manifest.types, strict=True)), parts, manifest.null)
-    with snapshot(db):
+    borrowed = db.borrow("compared", types(db, manifest.columns, manifest), ManifestParts(extract, manifest))
+    with db.snapshot():
         comparison = _begun(db, target, day)
         comparison.removed = _removed(db, table, fields)
         comparison.held = len(held(db, target))
-        source = WarehouseTable(db, borrowed, fields, key)
+        source = db.side(borrowed, fields, key)
         return _compared(comparison, source, _there(db, table, fields, key), _losses(db, target))
 
 
-def _opener(extract: ManifestTarget, part: Any, manifest: Manifest) -> Callable[[], warehouse.Part]:
-    return lambda: extract.open_part(part, manifest)
-
-
-def _there(db: warehouse.Postgres, table: str, fields: Sequence[Field], key: Sequence[str]) -> WarehouseTable:
+def _there(db: warehouse.Engine, table: str, fields: Sequence[Field], key: Sequence[str]) -> Side:
     """The warehouse's table, its columns read as those of the source; an error where they are not the same."""
     types = db.columns("raw", table)
     if not types:
@@ -100,10 +96,10 @@ def _there(db: warehouse.Postgres, table: str, fields: Sequence[Field], key: Seq
             f"`etl run MirrorTable --table {table} --date …` adds those of the source, and says what to do about others"
         )
     alive = f"{DELETED_AT} IS NULL" if DELETED_AT in ours and DELETED_AT in types else ""
-    return WarehouseTable(db, f"raw.{quote(table)}", as_there(fields, types, f"raw.{table}"), key, alive)
+    return db.side(f'"raw".{quote(table)}', as_there(fields, types, f"raw.{table}"), key, alive)
 
 
-def _compared(comparison: Comparison, source: Side, there: WarehouseTable, losses: dict[str, list[str]]) -> Comparison:
+def _compared(comparison: Comparison, source: Side, there: Side, losses: dict[str, list[str]]) -> Comparison:
     comparison.key = source.key
     drill = Drill(source, there, source.names, SHOWN)
     ours, theirs = drill.ours, drill.theirs
@@ -192,7 +188,7 @@ def _ranges(drill: Drill) -> list[KeyRange]:
 # ---- what the pipeline has recorded of the table
 
 
-def _begun(db: warehouse.Postgres, target: str, extract_date: datetime.date | None) -> Comparison:
+def _begun(db: warehouse.Engine, target: str, extract_date: datetime.date | None) -> Comparison:
     source = f"the extract of {extract_date}" if extract_date else "MySQL now"
     found: list[Any] = []
     if db.exists("etl", "data_as_of"):
@@ -200,14 +196,14 @@ def _begun(db: warehouse.Postgres, target: str, extract_date: datetime.date | No
     return Comparison(target, source, extract_date, *(found[0] if found else (None, None)))
 
 
-def _removed(db: warehouse.Postgres, table: str, fields: Sequence[Field]) -> list[str]:
+def _removed(db: warehouse.Engine, table: str, fields: Sequence[Field]) -> list[str]:
     """The columns that the warehouse's table keeps although the source has lost them."""
     lost = removed(db, f"raw.{table}") if control.has(db, "schema_changes") else []
     there = db.columns("raw", table) if lost else {}
     return [name for name in lost if name in there and name not in {field.name for field in fields}]
 
 
-def _read_as(db: warehouse.Postgres, table: str) -> dict[str, str]:
+def _read_as(db: warehouse.Engine, table: str) -> dict[str, str]:
     """What the extractor behind the table's last load says of its columns, as the code is now."""
     loads: list[Any] = []
     if db.exists("etl", "receipts"):
@@ -229,7 +225,7 @@ def _read_as(db: warehouse.Postgres, table: str) -> dict[str, str]:
     return {}
 
 
-def _losses(db: warehouse.Postgres, target: str) -> dict[str, list[str]]:
+def _losses(db: warehouse.Engine, target: str) -> dict[str, list[str]]:
     """Column -> what the table's last load recorded, such as `3 zero date`; all loads of one that reads changes."""
     losses: dict[str, list[str]] = defaultdict(list)
     if not db.exists("etl", "losses"):
@@ -248,7 +244,7 @@ def _losses(db: warehouse.Postgres, target: str) -> dict[str, list[str]]:
     return losses
 
 
-def _kept(db: warehouse.Postgres, target: str, day: datetime.date) -> tuple[str, Manifest, ManifestTarget]:
+def _kept(db: warehouse.Engine, target: str, day: datetime.date) -> tuple[str, Manifest, ManifestTarget]:
     """The extract that the last load for the day has loaded."""
     days: list[Any] = []
     if db.exists("etl", "receipts"):

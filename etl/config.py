@@ -50,13 +50,15 @@ class Lake(Store):
 
 @dataclasses.dataclass(frozen=True)
 class Warehouse:
-    """`copies` is how many connections COPY a manifest's parts side by side; time-outs are in seconds.
+    """`copies` is how many connections COPY a manifest's parts side by side, or how many slices Redshift has; time-outs
+    are in seconds. `iam_role` is what Redshift reads the lake by: `default`, or a role's ARN.
 
     `keep_days` is how long receipts, and losses and quarantined rows of single days, are kept.
     """
 
     url: str = dataclasses.field(repr=False)
     reader: str = "bi_reader"
+    iam_role: str = "default"
     copies: int = 2
     lock_timeout: int = 300
     statement_timeout: int = 3600

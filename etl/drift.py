@@ -1,15 +1,13 @@
 """Drift: the columns of a source change, and its mirror follows where nothing can be lost; else it says what to run."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from etl.errors import DataError
 from etl.run import run_id
 from etl.warehouse import watermarks
+from etl.warehouse.engine import Engine, Note, Table
 from etl.warehouse.names import quote
-from etl.warehouse.postgres import Postgres, Table
-from etl.warehouse.schema import around_views, between_readers, dependents
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class _Stopped(DataError):
 
 
 def settle(
-    db: Postgres,
+    db: Engine,
     schema: str,
     table: str,
     wanted: Mapping[str, str],
@@ -60,7 +58,7 @@ def settle(
     if there is None:
         return Drift()
     before = removed(db, f"{schema}.{table}")
-    becomes = {name: canonical(kind) for name, kind in wanted.items()}
+    becomes = {name: db.canonical(kind) for name, kind in wanted.items()}
     stood = {name: kind for name, kind in there.columns.items() if name not in managed}
     absent = [name for name in stood if name not in becomes]
     if outdated:
@@ -81,45 +79,29 @@ def settle(
     changes = [_Change(name, "removed", kind, None) for name, kind in gone.items()]
     changes += [_Change(name, "added", None, kind, f"ADD COLUMN {quote(name)} {kind}") for name, kind in new.items()]
     changes += [_Change(name, "returned", None, becomes[name]) for name in back]
-    changes += [_Change(name, "widened", stood[name], kind, _to(name, kind)) for name, kind in other.items()]
-    alters = [change.alter for change in changes if change.alter]
-    alters += [f"ALTER COLUMN {quote(name)} DROP NOT NULL" for name in absent if name in there.required]
-
-    def work() -> None:
-        if alters:
-            db.execute(f"ALTER TABLE {quote(schema)}.{quote(table)} {', '.join(alters)}")
-        _note(db, f"{schema}.{table}", changes)
-
-    if alters:
-        between_readers(db, schema, table, work)
+    changes += [
+        _Change(name, "widened", stood[name], kind, f"ALTER COLUMN {quote(name)} TYPE {kind}")
+        for name, kind in other.items()
+    ]
+    alters = [(change.alter, _notes(db, f"{schema}.{table}", [change])) for change in changes]
+    alters += [(f"ALTER COLUMN {quote(name)} DROP NOT NULL", []) for name in absent if name in there.required]
+    if any(action for action, _ in alters):
+        db.alter(schema, table, alters)
     elif changes:
         with db.transaction():
-            work()
+            db.note([note for _, notes in alters for note in notes])
     return Drift(tuple(absent))
 
 
-def removed(db: Postgres, target: str) -> list[str]:
+def removed(db: Engine, target: str) -> list[str]:
     """The columns that a table keeps although its source has them no more."""
     return [name for name, change in _noted(db, target).items() if change == "removed"]
-
-
-def canonical(kind: str) -> str:
-    """A type of the warehouse as the server itself writes it."""
-    name = kind.lower().replace(", ", ",")
-    return _WRITTEN.get(name, name)
-
-
-_WRITTEN = {
-    "timestamp": "timestamp without time zone",
-    "timestamptz": "timestamp with time zone",
-    "time": "time without time zone",
-}
 
 
 _STOPPED = "stopped"
 
 
-def _noted(db: Postgres, target: str) -> dict[str, str]:
+def _noted(db: Engine, target: str) -> dict[str, str]:
     """What was noted last of each column."""
     noted = db.query(
         "SELECT column_name, change FROM etl.schema_changes WHERE target = %s AND change <> %s ORDER BY noticed_at",
@@ -128,57 +110,60 @@ def _noted(db: Postgres, target: str) -> dict[str, str]:
     return dict(noted)  # type: ignore[arg-type]
 
 
-def _note(db: Postgres, target: str, changes: Iterable[_Change]) -> None:
-    db.execute_all(
-        [
-            (
-                "INSERT INTO etl.schema_changes VALUES (%s, %s, %s, %s, %s, %s, statement_timestamp())",
-                (target, change.column, change.change, change.was, change.became, run_id()),
-            )
-            for change in changes
-        ]
-    )
+def _notes(db: Engine, target: str, changes: Iterable[_Change]) -> list[Note]:
+    return [
+        (
+            f"INSERT INTO etl.schema_changes VALUES (%s, %s, %s, %s, %s, %s, {db.now})",
+            (target, change.column, change.change, change.was, change.became, run_id()),
+        )
+        for change in changes
+    ]
 
 
-def _note_stops(db: Postgres, target: str, changes: Iterable[_Change]) -> None:
+def _note_stops(db: Engine, target: str, changes: Iterable[_Change]) -> None:
     """Once, however many nights a table is stopped by the same."""
     known = db.query(
         "SELECT column_name, was, became FROM etl.schema_changes WHERE target = %s AND change = %s", (target, _STOPPED)
     )
-    _note(db, target, [one for one in changes if (one.column, one.was, one.became) not in known])
+    db.note_at_once(_notes(db, target, [one for one in changes if (one.column, one.was, one.became) not in known]))
 
 
 # ---- what only a person can decide
 
 
-def _refuse_renames(db: Postgres, schema: str, table: str, gone: Mapping[str, str], new: Mapping[str, str]) -> None:
+def _refuse_renames(db: Engine, schema: str, table: str, gone: Mapping[str, str], new: Mapping[str, str]) -> None:
     """A column that is gone and a new one of its type may be one column: to take them for two would lose its values."""
-    alter = f"ALTER TABLE {schema}.{table}"
+
+    def alter(action: str) -> str:
+        return db.altering(f"{schema}.{table}", [action])
+
     for name, kind in new.items():
         if old := [was for was, its in gone.items() if its == kind]:
-            renames = " or ".join(f"{alter} RENAME COLUMN {quote(was)} TO {quote(name)}" for was in old)
+            renames = " or ".join(alter(f"RENAME COLUMN {quote(was)} TO {quote(name)}") for was in old)
             raise _Stopped(
                 f"{schema}.{table}: the source has lost {', '.join(old)} and gained {name}, of the same type ({kind}), "
                 f"which looks like a rename; if it is one, run: {renames}; if it is not: "
-                f"{alter} ADD COLUMN {quote(name)} {kind}{_and_read_whole(db, schema, table)}; then load it again",
+                f"{alter(f'ADD COLUMN {quote(name)} {kind}')}{_and_read_whole(db, schema, table)}; then load it again",
                 [_Change(name, _STOPPED, was, name) for was in old],
             )
 
 
 def _refuse_another_key(
-    db: Postgres, schema: str, table: str, there: Table, key: Sequence[str], new: Mapping[str, str]
+    db: Engine, schema: str, table: str, there: Table, key: Sequence[str], new: Mapping[str, str]
 ) -> None:
     if set(key) == set(there.key):
         return
     name = f"{quote(schema)}.{quote(table)}"
     parts = [f"ADD COLUMN {quote(column)} {kind}" for column, kind in new.items() if column in key]
     for (constraint,) in db.query(
-        "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'p'", (name,)
+        "SELECT k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE k.contype = 'p' AND n.nspname = %s AND c.relname = %s",
+        (schema, table),
     ):
         parts.append(f"DROP CONSTRAINT {quote(constraint)}")
     if key:
         parts.append(f"ADD PRIMARY KEY ({', '.join(map(quote, key))})")
-    statement = f"ALTER TABLE {schema}.{table} {', '.join(parts)}"
+    statement = db.altering(f"{schema}.{table}", parts)
     if key and not _can_be_key(db, name, key, new):
         statement = f"BEGIN; DELETE FROM {schema}.{table}; {statement}; COMMIT"
     raise _Stopped(
@@ -188,7 +173,7 @@ def _refuse_another_key(
     )
 
 
-def _can_be_key(db: Postgres, name: str, key: Sequence[str], new: Mapping[str, str]) -> bool:
+def _can_be_key(db: Engine, name: str, key: Sequence[str], new: Mapping[str, str]) -> bool:
     """Whether the rows that are there could have the key: not where they lack it, or share it."""
     if any(column in new for column in key):
         return not db.query(f"SELECT 1 FROM {name} LIMIT 1")
@@ -200,28 +185,27 @@ def _can_be_key(db: Postgres, name: str, key: Sequence[str], new: Mapping[str, s
 
 
 def _refuse_other_types(
-    db: Postgres, schema: str, table: str, stood: Mapping[str, str], other: Mapping[str, str]
+    db: Engine, schema: str, table: str, stood: Mapping[str, str], other: Mapping[str, str]
 ) -> None:
     stopped, changes = [], []
     for name, kind in other.items():
         was = stood[name]
-        wider = is_wider(was, kind)
-        used = dependents(db, schema, table, name) if wider else []
+        wider = db.is_wider(was, kind)
+        used = db.dependents(schema, table, name) if wider else []
         if wider and not used:
             continue
         changes.append(_Change(name, _STOPPED, was, kind))
-        alter = f"ALTER TABLE {schema}.{table} {_to(name, kind, _conversion(name, was, kind))}"
         because = f", and {', '.join(used)} would not let it be widened" if used else ""
         stopped.append(
             f"{name} is {was} in the warehouse and {kind} at the source now{because}; "
-            f"run: {around_views(db, schema, table, name, alter)}"
+            f"run: {db.retyping(schema, table, name, kind, _conversion(name, was, kind))}"
         )
     if stopped:
         again = _and_read_whole(db, schema, table)
         raise _Stopped(f"{schema}.{table}: {'; '.join(stopped)}{again}; then load it again", changes)
 
 
-def _and_read_whole(db: Postgres, schema: str, table: str) -> str:
+def _and_read_whole(db: Engine, schema: str, table: str) -> str:
     """What is to be run besides for a table that is read by its changes: its other rows must be read once more."""
     if watermarks.read(db, f"{schema}.{table}") is None:
         return ""
@@ -229,35 +213,6 @@ def _and_read_whole(db: Postgres, schema: str, table: str) -> str:
 
 
 # ---- types
-
-
-_INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
-
-
-def is_wider(was: str, becomes: str) -> bool:
-    """Whether every value of the one type is a value of the other, and the same."""
-    if becomes in _INTEGERS:
-        return was in _INTEGERS and _INTEGERS[was] < _INTEGERS[becomes]
-    if becomes == "numeric":
-        return was in _INTEGERS or was.startswith("numeric(")
-    if becomes.startswith("numeric("):
-        digits = _digits(was)
-        return digits is not None and all(has <= room for has, room in zip(digits, _digits(becomes) or (), strict=True))
-    if becomes == "double precision":
-        return was == "real"
-    return becomes == "text" and was.startswith("character varying")
-
-
-def _digits(kind: str) -> tuple[int, int] | None:
-    """Before and after the point."""
-    if kind in _INTEGERS:
-        return _INTEGERS[kind], 0
-    found = re.fullmatch(r"numeric\((\d+),(\d+)\)", kind)
-    return (int(found[1]) - int(found[2]), int(found[2])) if found else None
-
-
-def _to(name: str, kind: str, conversion: str = "") -> str:
-    return f"ALTER COLUMN {quote(name)} TYPE {kind}{f' USING {conversion}' if conversion else ''}"
 
 
 def _conversion(name: str, was: str, becomes: str) -> str:
@@ -284,8 +239,11 @@ def _conversion(name: str, was: str, becomes: str) -> str:
     return "NULL"
 
 
+_NUMBERS = ("smallint", "integer", "bigint", "real", "double precision")
+
+
 def _family(kind: str) -> str:
-    if kind in (*_INTEGERS, "real", "double precision") or kind.startswith("numeric"):
+    if kind in _NUMBERS or kind.startswith("numeric"):
         return "number"
     if kind.startswith("character varying"):
         return "text"

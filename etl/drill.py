@@ -14,7 +14,7 @@ _CELLS = 64
 _FEW_ROWS = 20_000
 
 _NUMBERS: tuple[Kind, ...] = ("integer", "decimal")
-_TEXTS: tuple[Kind, ...] = ("text", "long text", "bytes")
+_TEXTS: tuple[Kind, ...] = ("text", "long text", "bytes", "clock")
 
 
 class Drill(Iterator[Grid]):
@@ -27,6 +27,7 @@ class Drill(Iterator[Grid]):
 
     def __init__(self, source: Side, there: Side, names: Sequence[str], at_once: int):
         self._source, self._there, self._at_once = source, there, at_once
+        source.ordered = there.ordered = source.ordered and there.ordered
         spans = [span for span in both(methodcaller("span"), source, there) if span]
         first, self.last = min((span[0] for span in spans), default=0), max((span[1] for span in spans), default=0)
         self._widths = _widths(self.last - first + 1)

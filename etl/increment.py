@@ -9,8 +9,9 @@ import luigi
 import pyarrow as pa
 
 from etl import config, warehouse
+from etl.checksums import Side
 from etl.deletes import Unlike, unlike
-from etl.drift import canonical, removed
+from etl.drift import removed
 from etl.drill import as_there
 from etl.errors import DataError
 from etl.findings import Window
@@ -22,7 +23,6 @@ from etl.sources.mysql_connection import Address, Connection, begin_snapshot
 from etl.sources.mysql_rows import Decoder
 from etl.sources.mysql_types import Column, Reading, quoted
 from etl.warehouse import control, quarantine, watermarks
-from etl.warehouse.checksum import WarehouseTable, snapshot
 from etl.warehouse.names import quote
 from etl.warehouse.watermarks import DELETED_AT, LOADED_AT, Watermark
 
@@ -60,9 +60,9 @@ class ExtractChanges(ExtractTable):
         self._check(columns_of(catalogue(connection), to, self.table), query.fields or [], what)
         column = quoted(self.changed)
         since = None
-        with warehouse.connect(f"{self.get_task_family()} {self.table} {run_id()}") as db, snapshot(db):
+        with warehouse.connect(f"{self.get_task_family()} {self.table} {run_id()}") as db, db.snapshot():
             mirror = _Mirror.of(db, self.table)
-            low = mirror.low(self.changed, query.fields or [], what)
+            low = mirror.low(db, self.changed, query.fields or [], what)
             new = f"({column} >= '{low}' OR {column} IS NULL OR {column} < '{_FIRST}')" if low else "TRUE"
             guard = _clock(connection) - datetime.timedelta(seconds=config.mysql().commit_lag)
             source = MySQLTable(connection, to, self.table, mirror.held, (), self.read_as, key_only=True)
@@ -125,12 +125,14 @@ class _Mirror:
     held: list[tuple[str, ...]]
 
     @classmethod
-    def of(cls, db: warehouse.Postgres, table: str) -> "_Mirror":
+    def of(cls, db: warehouse.Engine, table: str) -> "_Mirror":
         target = f"raw.{table}"
         lost = removed(db, target) if control.has(db, "schema_changes") else []
         return cls(target, db.columns("raw", table), watermarks.read(db, target), lost, quarantine.held(db, target))
 
-    def low(self, changed: str, fields: list[tuple[str, Reading]], what: str) -> datetime.datetime | None:
+    def low(
+        self, db: warehouse.Engine, changed: str, fields: list[tuple[str, Reading]], what: str
+    ) -> datetime.datetime | None:
         """The time from which on rows are to be read; None for all."""
         if not self.types or self.mark is None or self.mark.column != changed:
             return None
@@ -138,7 +140,8 @@ class _Mirror:
         altered = [
             name
             for name, reading in fields
-            if self.types.get(name) != canonical(reading.warehouse_type) or name in self.lost
+            if self.types.get(name) != db.canonical(db.type_of(reading.warehouse_type, reading.bound, name))
+            or name in self.lost
         ]
         ours = {LOADED_AT, DELETED_AT, *self.lost}
         altered += [name for name in self.types if name not in dict(fields) and name not in ours]
@@ -148,12 +151,12 @@ class _Mirror:
         back = datetime.timedelta(seconds=config.mysql().look_back)
         return max(self.mark.high_water, datetime.datetime.min + back) - back
 
-    def keys(self, db: warehouse.Postgres, source: MySQLTable) -> WarehouseTable:
+    def keys(self, db: warehouse.Engine, source: MySQLTable) -> Side:
         """The mirror as one side of a comparison of keys, without the rows that are known to be deleted."""
         schema, _, table = self.target.partition(".")
         alive = f"{DELETED_AT} IS NULL" if DELETED_AT in self.types else ""
         fields = as_there(source.fields, self.types, self.target)
-        return WarehouseTable(db, f"{schema}.{quote(table)}", fields, source.key, alive)
+        return db.side(f"{quote(schema)}.{quote(table)}", fields, source.key, alive)
 
     def since(self, low: datetime.datetime) -> datetime.datetime | None:
         """From when on rows are to be counted; None for all."""

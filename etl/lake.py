@@ -104,6 +104,11 @@ class Bucket:
             return False
         return True
 
+    def put(self, key: str, body: bytes) -> None:
+        """Write the object, in place of one of that key."""
+        with self._explained(key):
+            self._s3.put_object(Bucket=self.name, Key=self.prefix + key, Body=body)
+
     def list(self, prefix: str = "") -> Iterator[Object]:
         with self._explained(prefix):
             pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=self.prefix + prefix)

@@ -28,6 +28,7 @@ from etl.task import EtlTask
 from etl.warehouse import control
 from etl.warehouse.definition import Definition, read_definition, read_sql
 from etl.warehouse.history import check_history
+from etl.warehouse.members import inferences
 from etl.warehouse.names import literal
 from etl.warehouse.publish import Publication, publish
 from etl.warehouse.stage import Counts, Stage, drop_stages
@@ -104,7 +105,7 @@ class BaseLoader(EtlTask):
             control.prepare(db)
             counts = None
             try:
-                with db.locked(self.target):
+                with db.locked(self.target, *self._inferred()):
                     if control.is_loaded(db, self.task_key()):
                         return
                     counts = self._load(db, extract, began)
@@ -112,9 +113,9 @@ class BaseLoader(EtlTask):
                 self._settle(db)
             self._tidy(db, counts)
 
-    def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
+    def _definition(self, db: warehouse.Engine, manifest: Manifest | None) -> Definition:
         """What the table should be; a kind of loader whose table is derived from something else says so here."""
-        return read_definition(self.schema, self.table)
+        return read_definition(self.schema, self.table, db.name)
 
     def _select(self, landing: str) -> str:
         """The SELECT that shapes the rows, or '' where they come as they are to be."""
@@ -123,7 +124,12 @@ class BaseLoader(EtlTask):
         day = f"{self.date:%Y%m%d}" if self.date else "-1"
         return read_sql("loads", self.sql, stage=landing, timezone=str(config.timezone()), date_key=day)
 
-    def _load(self, db: warehouse.Postgres, extract: ManifestTarget | None, began: float) -> Counts:
+    def _inferred(self) -> list[str]:
+        """Dimensions to which this load may add members."""
+        sql = read_sql("loads", self.sql) if self.sql else ""
+        return [wanted.name for wanted in inferences(sql, self.target)]
+
+    def _load(self, db: warehouse.Engine, extract: ManifestTarget | None, began: float) -> Counts:
         """Stage, audit and publish under the target's lock, which the caller holds."""
         manifest = extract.manifest() if extract else None
         standing = control.standing(db, self.target)
@@ -203,7 +209,7 @@ class BaseLoader(EtlTask):
 
     def _superseded(
         self,
-        db: warehouse.Postgres,
+        db: warehouse.Engine,
         receipt: control.Receipt,
         standing: control.Standing,
         extract: ManifestTarget | None,
@@ -225,7 +231,7 @@ class BaseLoader(EtlTask):
 
     def _publish(
         self,
-        db: warehouse.Postgres,
+        db: warehouse.Engine,
         stage: Stage,
         standing: control.Standing,
         manifest: Manifest | None,
@@ -235,7 +241,7 @@ class BaseLoader(EtlTask):
         wanted = Publication(self.strategy, self._key(stage), self.date, older, standing.rows)
         return publish(db, stage, wanted)
 
-    def _advance(self, db: warehouse.Postgres, stage: Stage, manifest: Manifest | None) -> None:
+    def _advance(self, db: warehouse.Engine, stage: Stage, manifest: Manifest | None) -> None:
         """Note how new the table is now, in the transaction that publishes."""
         if manifest:
             control.note_extract(db, self.target, manifest.started, run_id())
@@ -251,7 +257,7 @@ class BaseLoader(EtlTask):
 
     def _fill(
         self,
-        db: warehouse.Postgres,
+        db: warehouse.Engine,
         stage: Stage,
         select: str,
         receipt: control.Receipt,
@@ -269,7 +275,7 @@ class BaseLoader(EtlTask):
         return fill_from_tables(db, stage, select, self.key)
 
     def _receipt(
-        self, db: warehouse.Postgres, extract: ManifestTarget | None, manifest: Manifest | None
+        self, db: warehouse.Engine, extract: ManifestTarget | None, manifest: Manifest | None
     ) -> control.Receipt:
         receipt = control.Receipt(self.task_key(), self.target, self.date, run_id(), code_version())
         receipt.inputs = control.loads_of(db, [task.task_key() for task in self.deps() if isinstance(task, BaseLoader)])
@@ -298,7 +304,7 @@ class BaseLoader(EtlTask):
 
     def _record(
         self,
-        db: warehouse.Postgres,
+        db: warehouse.Engine,
         receipt: control.Receipt,
         counts: Counts,
         extract: ManifestTarget | None,
@@ -314,7 +320,7 @@ class BaseLoader(EtlTask):
         if extract:
             control.expect(db, extract.url, self._consumers_of_the_extract())
 
-    def _tidy(self, db: warehouse.Postgres, counts: Counts | None) -> None:
+    def _tidy(self, db: warehouse.Engine, counts: Counts | None) -> None:
         """What a committed load does for its successors; it is done, so what fails here is a warning."""
         try:
             if counts is None or _TENTHS * (counts.inserted + counts.updated + counts.deleted) > counts.after:
@@ -349,7 +355,7 @@ class BaseLoader(EtlTask):
         extracts = [task.task_key() for task in self.deps() if isinstance(task, BaseExtractor)]
         return {consumer for key in extracts for consumer in _consumers[key]} | {self.task_key()}
 
-    def _settle(self, db: warehouse.Postgres) -> None:
+    def _settle(self, db: warehouse.Engine) -> None:
         """After a COMMIT without an answer, the marker says what became of it."""
         db.reconnect()
         with db.locked(self.target):
@@ -359,7 +365,7 @@ class BaseLoader(EtlTask):
                     f"{self.target}: the connection was lost during COMMIT, and nothing was published; run again"
                 )
 
-    def _check_disk(self, db: warehouse.Postgres, stage: Stage, manifest: Manifest | None) -> None:
+    def _check_disk(self, db: warehouse.Engine, stage: Stage, manifest: Manifest | None) -> None:
         free = db.free_disk()
         if free is None:
             return

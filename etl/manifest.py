@@ -20,7 +20,7 @@ from etl.failpoint import failpoint
 from etl.findings import Findings, Window
 from etl.lake import Bucket
 from etl.part_files import Part, PartReader, PartsWriter
-from etl.parts import is_anonymous, warehouse_types
+from etl.parts import is_anonymous, warehouse_bounds, warehouse_types
 from etl.progress import Progress
 from etl.run import run_id
 from etl.text_handle import TextHandle
@@ -34,7 +34,8 @@ class Manifest:
     """What one extract wrote.
 
     `columns` is None where the extractor named none: then only `width` is known, and the order is the
-    table's own. `types` are warehouse types. `fingerprint` changes when the columns or types do. `losses`,
+    table's own. `types` are warehouse types, and `bounds` say of each how much room its values need, '' where that is
+    not known; a manifest of an earlier version has none. `fingerprint` changes when the columns or types do. `losses`,
     `files`, `counted`, `key`, `skipped` and `window` are the extractor's findings. Two kinds of parts, which COPY does
     not know of, have another shape: `rejected` of the rows that are not to be loaded, with key, column, reason and the
     row as it was read; `gone` of the keys of rows that the warehouse has and the source has no more.
@@ -51,6 +52,7 @@ class Manifest:
     ended: str
     date: str | None
     findings: dict[str, Any]
+    bounds: tuple[str, ...] = ()
     rejected: tuple[Part, ...] = ()
     gone: tuple[Part, ...] = ()
 
@@ -114,6 +116,7 @@ class Manifest:
                 | {
                     "columns": meta["columns"] and tuple(meta["columns"]),
                     "types": tuple(meta["types"]),
+                    "bounds": tuple(meta.get("bounds", ())),
                     "rejected": tuple(Part(**part) for part in meta.get("rejected", ())),
                     "gone": tuple(Part(**part) for part in meta.get("gone", ())),
                 },
@@ -146,6 +149,11 @@ _DERIVED = ("rows", "fingerprint", "sha256")
 def _digest(entries: list[dict[str, Any]], meta: dict[str, Any]) -> str:
     """Of all that a manifest says, in whatever layout."""
     return hashlib.sha256(json.dumps([entries, meta], sort_keys=True, default=str).encode()).hexdigest()
+
+
+def list_of(part: Part) -> str:
+    """The URL of the list that a COPY of such a part needs, where it is none of a manifest's entries."""
+    return f"{part.url.rpartition('.csv')[0]}.json"
 
 
 # The manifests that this process has written, and not removed.
@@ -239,8 +247,9 @@ class ManifestTarget(luigi.Target):
         """Delete the manifest first, so that at no moment it lists parts that are gone; then the parts."""
         bucket = _bucket()
         _written.discard(self.url)
-        parts = (*manifest.parts, *manifest.rejected, *manifest.gone)
-        bucket.delete([self.key, *(bucket.key(part.url) for part in parts)])
+        aside = (*manifest.rejected, *manifest.gone)
+        urls = [part.url for part in (*manifest.parts, *aside)] + [list_of(part) for part in aside]
+        bucket.delete([self.key, *map(bucket.key, urls)])
 
     def _manifest(self, writer: PartsWriter, findings: Findings, started: str) -> Manifest:
         names = tuple(writer.schema.names) if writer.schema else self._columns
@@ -249,6 +258,7 @@ class ManifestTarget(luigi.Target):
             width=len(names),
             columns=None if is_anonymous(names) else names,
             types=tuple(warehouse_types(writer.schema)) if writer.schema else (),
+            bounds=tuple(warehouse_bounds(writer.schema)) if writer.schema else (),
             null=writer.token,
             compression=writer.compression,
             run=run_id(),

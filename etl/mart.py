@@ -20,9 +20,9 @@ class Mart(BaseLoader):
     def _select(self, landing: str) -> str:
         return read_sql("marts", f"{self.table}.sql")
 
-    def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
+    def _definition(self, db: warehouse.Engine, manifest: Manifest | None) -> Definition:
         try:
-            columns = dict(db.columns_of(self._select("")))
+            columns = db.columns_of(self._select(""))
         except WarehouseError as error:
             raise WarehouseError(f"{self.target}: {error}") from None
         listed = [f"{quote(name)} {kind}" for name, kind in columns.items()]
@@ -30,16 +30,18 @@ class Mart(BaseLoader):
         key = [f"PRIMARY KEY ({', '.join(map(quote, self.key))})"] if self.key else []
         return Definition(self.schema, self.table, f"({', '.join(listed + key)})")
 
-    def _check_columns(self, db: warehouse.Postgres, columns: dict[str, str]) -> None:
+    def _check_columns(self, db: warehouse.Engine, columns: dict[str, str]) -> None:
         """A SELECT that was changed must not be cast into the table of the old one: that might round, or fail late."""
         there = db.columns(self.schema, self.table)
-        changes = [f"DROP COLUMN {quote(name)}" for name in there if name not in columns]
-        changes += [f"ADD COLUMN {quote(name)} {kind}" for name, kind in columns.items() if name not in there]
+        actions = [f"DROP COLUMN {quote(name)}" for name in there if name not in columns]
+        actions += [f"ADD COLUMN {quote(name)} {kind}" for name, kind in columns.items() if name not in there]
+        changes = [db.altering(self.target, actions)] if actions else []
         changes += [
-            f"ALTER COLUMN {quote(name)} TYPE {kind}" for name, kind in columns.items() if there.get(name, kind) != kind
+            db.retyping(self.schema, self.table, name, kind, "")
+            for name, kind in columns.items()
+            if there.get(name, kind) != kind
         ]
         if there and changes:
             raise DataError(
-                f"{self.target}: its SELECT has other columns than the table; to follow it, "
-                f"ALTER TABLE {self.target} {', '.join(changes)}"
+                f"{self.target}: its SELECT has other columns than the table; to follow it, {'; '.join(changes)}"
             )

@@ -15,23 +15,24 @@ from etl.findings import Window
 from etl.increment import DELETES, MOST_DELETED, ExtractChanges
 from etl.load import BaseLoader
 from etl.manifest import Manifest
+from etl.manifest_parts import ManifestParts
 from etl.run import run_id
 from etl.sources import mysql_catalogue
 from etl.sources.mysql import ExtractTable
+from etl.staging import types
 from etl.warehouse import control, quarantine, watermarks
 from etl.warehouse.definition import Definition
 from etl.warehouse.gone import remove
 from etl.warehouse.names import literal, plain, quote
-from etl.warehouse.schema import between_readers
 from etl.warehouse.stage import Counts, Stage, same_key
 from etl.warehouse.watermarks import DELETED_AT, LOADED_AT, Watermark
 
 logger = logging.getLogger("luigi-interface.etl")
 
-_OURS = {
-    LOADED_AT: "TIMESTAMPTZ NOT NULL DEFAULT statement_timestamp()",
-    DELETED_AT: "TIMESTAMPTZ",
-}
+
+def _of_ours(db: warehouse.Engine, name: str) -> str:
+    """The type of a column that the mirror keeps for itself."""
+    return f"TIMESTAMPTZ NOT NULL DEFAULT {db.default_now}" if name == LOADED_AT else "TIMESTAMPTZ"
 
 
 class MirrorTable(BaseLoader):
@@ -84,21 +85,21 @@ class MirrorTable(BaseLoader):
         extract = self._extract() if self.changed else None
         return tuple(extract.manifest().findings["key"]) if extract else ()
 
-    def _definition(self, db: warehouse.Postgres, manifest: Manifest | None) -> Definition:
+    def _definition(self, db: warehouse.Engine, manifest: Manifest | None) -> Definition:
         assert manifest is not None and manifest.columns is not None
         if self.deletes != "keep" and not self.changed:
             raise ConfigError(
                 f"{self.target}: deletes = {self.deletes!r} is for a table with `changed`; without it the mirror is "
                 f"the whole table, and what the source has deleted is deleted"
             )
-        columns = dict(zip(manifest.columns, manifest.types, strict=True))
+        columns = types(db, manifest.columns, manifest)
         key = manifest.findings["key"]
         listed = [f"{quote(name)} {kind}" for name, kind in columns.items()]
-        listed += [f"{name} {_OURS[name]}" for name in self._ours]
+        listed += [f"{name} {_of_ours(db, name)}" for name in self._ours]
         if key:
             listed.append(f"PRIMARY KEY ({', '.join(map(quote, key))})")
         # Also those of a table that was read by its changes once, and is read whole now.
-        ours = [name for name in _OURS if name not in columns]
+        ours = [name for name in (LOADED_AT, DELETED_AT) if name not in columns]
         older = self._is_older(control.standing(db, self.target), manifest)
         drift = settle(db, self.schema, plain(self.table), columns, key, managed=ours, outdated=older)
         self._add_ours(db)
@@ -106,7 +107,7 @@ class MirrorTable(BaseLoader):
             self.schema,
             self.table,
             f"({', '.join(listed)})",
-            hints=tuple(f"INDEX ({column})" for column in self._indexed),
+            hints=db.hints_for(self._indexed),
             optional=(*drift.removed, *ours),
             stamps=tuple(name for name in ours if name == LOADED_AT),
         )
@@ -122,24 +123,19 @@ class MirrorTable(BaseLoader):
         """What is asked for each night: of the rows of one day, in a table of many years."""
         return (LOADED_AT, quote(self.changed)) if self.changed else ()
 
-    def _add_ours(self, db: warehouse.Postgres) -> None:
+    def _add_ours(self, db: warehouse.Engine) -> None:
         """What a table that was mirrored whole lacks when it is read by its changes for the first time."""
         there = db.columns(self.schema, self.table)
-        name = f"{self.schema}.{quote(self.table)}"
         if missing := [column for column in self._ours if there and column not in there]:
-            added = ", ".join(f"ADD COLUMN {column} {_OURS[column]}" for column in missing)
-
-            def work() -> None:
-                db.execute(f"ALTER TABLE {name} {added}")
-
-            between_readers(db, self.schema, self.table, work)
+            db.alter(
+                self.schema, self.table, [(f"ADD COLUMN {column} {_of_ours(db, column)}", ()) for column in missing]
+            )
         if LOADED_AT in missing:
-            for column in self._indexed:
-                db.execute(f"CREATE INDEX ON {name} ({column})")
+            db.add_indexes(self.schema, self.table, self._indexed)
 
     def _publish(
         self,
-        db: warehouse.Postgres,
+        db: warehouse.Engine,
         stage: Stage,
         standing: control.Standing,
         manifest: Manifest | None,
@@ -173,7 +169,7 @@ class MirrorTable(BaseLoader):
             watermarks.write(db, self.target, Watermark(window.column, high, verified), run_id())
         return counts
 
-    def _outdated(self, db: warehouse.Postgres, stage: Stage, standing: control.Standing, manifest: Manifest) -> Counts:
+    def _outdated(self, db: warehouse.Engine, stage: Stage, standing: control.Standing, manifest: Manifest) -> Counts:
         """An extract of changes that is older than the table brings nothing: a later one has read all that it has."""
         if manifest.rejected:
             db.execute(f"DELETE FROM {stage.held}")
@@ -197,24 +193,23 @@ class MirrorTable(BaseLoader):
         )
 
     def _high_water(
-        self, db: warehouse.Postgres, stage: Stage, window: Window, was: Watermark | None
+        self, db: warehouse.Engine, stage: Stage, window: Window, was: Watermark | None
     ) -> datetime.datetime | None:
         """Up to when all changes are there: the latest, but no later than the source's clock, and never back."""
         ((latest,),) = db.query(f"SELECT CAST(MAX({quote(window.column)}) AS TIMESTAMP) FROM {stage.name}")
         known = [min(latest, _time(window.guard))] if latest else []
         return max([*known, *([was.high_water] if was else [])], default=None)
 
-    def _remove(self, db: warehouse.Postgres, stage: Stage, manifest: Manifest) -> int:
+    def _remove(self, db: warehouse.Engine, stage: Stage, manifest: Manifest) -> int:
         """Rows that are gone from the source, and earlier versions of those that are in quarantine now."""
         extract = self._extract()
         removed = quarantine.evict(db, stage, self.key) if manifest.rejected else 0
         if manifest.gone and extract:
-            parts = {part.url: functools.partial(extract.open_part, part, manifest) for part in manifest.gone}
-            soft = self.deletes == "soft"
-            removed += remove(db, stage, self.key, parts, manifest.null, manifest.rows_gone, soft)
+            parts = ManifestParts(extract, manifest, "gone")
+            removed += remove(db, stage, self.key, parts, manifest.rows_gone, soft=self.deletes == "soft")
         return removed
 
-    def _back(self, db: warehouse.Postgres, stage: Stage) -> int:
+    def _back(self, db: warehouse.Engine, stage: Stage) -> int:
         """How many rows of the stage the table has as deleted ones, which they are no more."""
         ((rows,),) = db.query(
             f"SELECT count(*) FROM {stage.name} s JOIN {stage.target} t ON {same_key('t', 's', self.key)} "
@@ -222,11 +217,11 @@ class MirrorTable(BaseLoader):
         )
         return int(rows)
 
-    def _count(self, db: warehouse.Postgres, condition: str) -> int:
-        ((rows,),) = db.query(f"SELECT count(*) FROM {self.schema}.{quote(self.table)} WHERE {condition}")
+    def _count(self, db: warehouse.Engine, condition: str) -> int:
+        ((rows,),) = db.query(f"SELECT count(*) FROM {quote(self.schema)}.{quote(self.table)} WHERE {condition}")
         return int(rows)
 
-    def _agrees(self, db: warehouse.Postgres, window: Window, manifest: Manifest, alive: str) -> bool:
+    def _agrees(self, db: warehouse.Engine, window: Window, manifest: Manifest, alive: str) -> bool:
         """Whether the table has as many rows as the source had in the snapshot, since the last time they agreed."""
         column = quote(window.column)
         since = f"({column} >= {literal(window.since)} OR {column} IS NULL)" if window.since else "1 = 1"

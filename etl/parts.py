@@ -50,6 +50,15 @@ def warehouse_types(schema: pa.Schema) -> list[str]:
     return [(field.metadata or {}).get(b"warehouse_type", b"").decode() or _sql_type(field.type) for field in schema]
 
 
+def warehouse_bounds(schema: pa.Schema) -> list[str]:
+    """How much room the values of each field of a plain schema need, for a warehouse that must be told: VARCHAR(bytes)
+    or DECIMAL(p,s). It is '' where nothing is known of them.
+
+    A source that says the type of a field says this too, by the metadata `warehouse_bound`, or leaves it open.
+    """
+    return [_bound(field) for field in schema]
+
+
 def collides(batch: pa.RecordBatch, token: str) -> bool:
     # As with NULs, a look at all bytes for the first one of the token settles it for nearly every column.
     first = token[0].encode()
@@ -204,6 +213,13 @@ def _decimal(array: pa.Array) -> pa.Array:
         return text
     # Arrow prints 0.0000000001 as 1E-10, which Redshift is not known to read.
     return pa.array([None if value is None else f"{value:f}" for value in array.to_pylist()], pa.string())
+
+
+def _bound(field: pa.Field) -> str:
+    said = field.metadata or {}
+    if b"warehouse_type" in said or not pa.types.is_decimal(field.type):
+        return str(said.get(b"warehouse_bound", b"").decode())
+    return f"DECIMAL({field.type.precision},{field.type.scale})"
 
 
 def _sql_type(kind: pa.DataType) -> str:

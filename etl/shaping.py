@@ -6,16 +6,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from etl.errors import ConfigError
-from etl.warehouse import Postgres, control
+from etl.warehouse import Engine, control
 from etl.warehouse.control import Receipt
 from etl.warehouse.members import Inference, infer, inferences, missing
+from etl.warehouse.names import quote
 
 logger = logging.getLogger("luigi-interface.etl")
 
 _SINCE = re.compile(r"\{since (\w+\.\w+)\}")
 
 
-def only_new(db: Postgres, select: str, target: str, strategy: str) -> tuple[str, dict[str, datetime]]:
+def only_new(db: Engine, select: str, target: str, strategy: str) -> tuple[str, dict[str, datetime]]:
     """The SELECT with each `{since raw.sales}` put in, and how far that takes the target: source -> loaded_at."""
     sources = sorted(set(_SINCE.findall(select)))
     if sources and strategy == "replace":
@@ -26,14 +27,14 @@ def only_new(db: Postgres, select: str, target: str, strategy: str) -> tuple[str
     taken: dict[str, datetime] = {}
     for source in sources:
         # Asked before the rows are, so that those which come in between are taken twice and not never.
-        ((latest,),) = db.query(f"SELECT MAX(loaded_at) FROM {source}")
+        ((latest,),) = db.query(f"SELECT MAX(loaded_at) FROM {'.'.join(map(quote, source.split('.')))}")
         if latest:
             taken[source] = latest
         select = select.replace(f"{{since {source}}}", control.seen(db, target, source))
     return select, taken
 
 
-def add_members(db: Postgres, select: str, receipt: Receipt) -> None:
+def add_members(db: Engine, select: str, receipt: Receipt) -> None:
     """Add the members that the SELECT's rows name and a dimension lacks, each dimension with a receipt of its own.
 
     `receipt` is that of the load. Each dimension is locked meanwhile, and what is added is committed.
@@ -43,7 +44,7 @@ def add_members(db: Postgres, select: str, receipt: Receipt) -> None:
             _add(db, wanted, receipt)
 
 
-def _add(db: Postgres, wanted: Inference, receipt: Receipt) -> None:
+def _add(db: Engine, wanted: Inference, receipt: Receipt) -> None:
     with db.locked(wanted.name), db.transaction():
         before = control.standing(db, wanted.name).rows or 0
         added = infer(db, wanted)

@@ -1,36 +1,48 @@
 """Staging: rows come into a stage, from a manifest, from tables of the warehouse, or from both by a SELECT."""
 
 import contextlib
-import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from etl.errors import DataError, EtlError
 from etl.failpoint import failpoint
 from etl.manifest import Manifest, ManifestTarget
+from etl.manifest_parts import ManifestParts
 from etl.progress import Progress
-from etl.warehouse import Part, Postgres
+from etl.warehouse import Engine
 from etl.warehouse.stage import Stage
 
 
-def fill_from_tables(db: Postgres, stage: Stage, select: str, key: Sequence[str]) -> int:
+def fill_from_tables(db: Engine, stage: Stage, select: str, key: Sequence[str]) -> int:
     """Fill the stage with what `select` yields; the number of its rows."""
     with _named(stage):
-        offered = [name for name, _ in db.columns_of(select)]
+        offered = db.names_of(select)
     stage.accept(offered, "its SELECT")
     with _named(stage):
         return stage.fill(select, offered, key)
 
 
-def land(db: Postgres, stage: Stage, extract: ManifestTarget, manifest: Manifest, progress: Progress) -> None:
+def land(db: Engine, stage: Stage, extract: ManifestTarget, manifest: Manifest, progress: Progress) -> None:
     """COPY a manifest's rows beside the stage, in the types that it names, to be shaped there."""
     columns = manifest.columns or _in_the_tables_order(stage, extract, manifest)
-    db.land(stage.landing, dict(zip(columns, manifest.types or ["TEXT"] * len(columns), strict=True)))
+    db.land(stage.landing, types(db, columns, manifest))
     _copy(db, stage, stage.landing, columns, extract, manifest, progress)
 
 
+def types(db: Engine, columns: Sequence[str], manifest: Manifest) -> dict[str, str]:
+    """The types of a manifest's columns in this warehouse; DataError for one that it cannot have."""
+    declared = manifest.types or ("TEXT",) * len(columns)
+    bounds = manifest.bounds or ("",) * len(columns)
+    found = {}
+    for name, kind, bound in zip(columns, declared, bounds, strict=True):
+        try:
+            found[name] = db.type_of(kind, bound, name)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from None
+    return found
+
+
 def fill_from_manifest(
-    db: Postgres, stage: Stage, key: Sequence[str], extract: ManifestTarget, manifest: Manifest, progress: Progress
+    db: Engine, stage: Stage, key: Sequence[str], extract: ManifestTarget, manifest: Manifest, progress: Progress
 ) -> int:
     """Fill the stage with a manifest's rows as they are; the number of rows staged.
 
@@ -57,15 +69,14 @@ def _in_the_tables_order(stage: Stage, extract: ManifestTarget, manifest: Manife
     return tuple(stage.columns)
 
 
-def land_rejected(db: Postgres, stage: Stage, extract: ManifestTarget, manifest: Manifest) -> None:
+def land_rejected(db: Engine, stage: Stage, extract: ManifestTarget, manifest: Manifest) -> None:
     """COPY the rows that are not to be loaded beside the stage; DataError where COPY counts otherwise."""
     if not manifest.rejected:
         return
     columns = ("source_key", "column_name", "reason", "source_row")
-    parts = _opened(extract, manifest, manifest.rejected)
     with _named(stage):
-        db.land(stage.held, dict.fromkeys(columns, "TEXT"))
-        rows = db.copy(stage.held, columns, parts, manifest.null, lambda _: None)
+        db.land(stage.held, dict.fromkeys(columns, db.type_of("TEXT")))
+        rows = db.copy(stage.held, columns, ManifestParts(extract, manifest, "rejected"), lambda _: None)
     if rows != manifest.rows_rejected:
         raise DataError(
             f"{stage.definition.name}: COPY took {rows} rejected rows of {extract.url}, which lists "
@@ -74,7 +85,7 @@ def land_rejected(db: Postgres, stage: Stage, extract: ManifestTarget, manifest:
 
 
 def _copy(
-    db: Postgres,
+    db: Engine,
     stage: Stage,
     table: str,
     columns: Sequence[str],
@@ -83,15 +94,11 @@ def _copy(
     progress: Progress,
 ) -> int:
     with _named(stage):
-        rows = db.copy(table, columns, _opened(extract, manifest, manifest.parts), manifest.null, progress.add)
+        rows = db.copy(table, columns, ManifestParts(extract, manifest), progress.add) if manifest.parts else 0
     if rows != manifest.rows:
         raise DataError(f"{stage.definition.name}: COPY took {rows} rows of {extract.url}, which lists {manifest.rows}")
     failpoint("load.copied")
     return rows
-
-
-def _opened(extract: ManifestTarget, manifest: Manifest, parts: Iterable[Any]) -> dict[str, Callable[[], Part]]:
-    return {part.url: functools.partial(extract.open_part, part, manifest) for part in parts}
 
 
 @contextlib.contextmanager

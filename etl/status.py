@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from etl.warehouse import Postgres, control
+from etl.warehouse import Engine, control
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ _LAST_LOADS = """
 """
 
 
-def tables(db: Postgres, run: str | None = None) -> list[TableStatus]:
+def tables(db: Engine, run: str | None = None) -> list[TableStatus]:
     """The last load of each table, or those that one run loaded; empty where nothing was ever loaded."""
     if not db.exists("etl", "receipts"):
         return []

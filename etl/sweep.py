@@ -12,7 +12,7 @@ from etl import config
 from etl.errors import EtlError
 from etl.lake import Bucket
 from etl.manifest import ManifestTarget
-from etl.warehouse import Postgres, control, retention
+from etl.warehouse import Engine, control, retention
 
 logger = logging.getLogger("luigi-interface.etl")
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("luigi-interface.etl")
 _WRITTEN = re.compile(r"(?P<folder>.+)/\d{8}T\d{6}-[0-9a-f]{8}-[0-9a-f]{6}/[^/]+")
 
 
-def sweep(db: Postgres) -> None:
+def sweep(db: Engine) -> None:
     """Delete what may go. A manifest without a marker for each of its loads is never touched.
 
     The load is done by now, so a lake that refuses is a warning, and the next load sweeps again.

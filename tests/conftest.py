@@ -26,7 +26,12 @@ from etl.stack import MariaDB, Postgres, Redis, Search, Server
 from tests import reaper
 from tests.faults import table
 from tests.opensearch_node import OpenSearchNode
+from tests.redshift import upstream
+from tests.redshift.server import RedshiftEmulator
 from tests.servers import Moto, OpenSearch, QuickMariaDB, QuickPostgres
+
+
+ENGINES = ("postgres", "redshift")
 
 
 @pytest.fixture(scope="session")
@@ -111,14 +116,37 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     return made
 
 
-class WarehouseDatabase:
-    """`url` is etl_load's and `reader_url` bi_reader's; `query` sees everything, as superuser."""
+@pytest.fixture(scope="session")
+def redshift(server_folder: Path, postgres: Postgres, moto_s3: Moto) -> Iterator[RedshiftEmulator]:
+    """The emulated Redshift in front of the tests' Postgres and S3."""
+    server = RedshiftEmulator(server_folder / "redshift", postgres, moto_s3.endpoint, log=True)
+    with started(server):
+        yield server
 
-    def __init__(self, server: Postgres, name: str) -> None:
+
+@pytest.fixture(scope="session")
+def redshift_template(postgres: Postgres) -> Iterator[str]:
+    """A database with the emulator's objects and nothing else: a copy of it is made sooner than they are."""
+    name = f"template_{uuid.uuid4().hex}"
+    postgres.create_database(name)
+    upstream.install(postgres.url("postgres", name))
+    yield name
+    postgres_query(postgres.url("postgres", "postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+class WarehouseDatabase:
+    """`url` is etl_load's and `reader_url` bi_reader's, at the `engine`'s own server, for libpq and for us.
+
+    `query` sees everything, as superuser, and of an emulated Redshift what the Postgres behind it really holds.
+    """
+
+    def __init__(self, postgres: Postgres, name: str, server: Postgres | RedshiftEmulator) -> None:
         self.name = name
-        self.url = server.url(database=name)
-        self.reader_url = server.url("bi_reader", name)
-        self.admin_url = server.url("postgres", name)
+        self.engine = server.name
+        self.setting = server.url(database=name)
+        self.url = _for_libpq(self.setting)
+        self.reader_url = _for_libpq(server.url("bi_reader", name))
+        self.admin_url = postgres.url("postgres", name)
 
     def query(self, sql: str, values: Sequence[object] | None = None) -> list[tuple]:
         return postgres_query(self.admin_url, sql, values)
@@ -133,14 +161,46 @@ def postgres_query(url: str, sql: str, values: Sequence[object] | None = None) -
             return cursor.fetchall() if cursor.description else []
 
 
+def _for_libpq(url: str) -> str:
+    return url.replace("redshift://", "postgresql://")
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Which warehouse a test runs on: one after the other, all of them, but for what `engines` says."""
+    return request.param
+
+
 @pytest.fixture
-def warehouse(postgres: Postgres, settings: Settings) -> Iterator[WarehouseDatabase]:
+def warehouse(
+    request: pytest.FixtureRequest, engine: str, postgres: Postgres, settings: Settings
+) -> Iterator[WarehouseDatabase]:
     name = f"test_{uuid.uuid4().hex}"
+    if engine == "redshift":
+        template = request.getfixturevalue("redshift_template")
+        admin = postgres.url("postgres", "postgres")
+        postgres_query(admin, f"CREATE DATABASE {name} TEMPLATE {template}")
+    # Of a database that is there this grants what every warehouse grants.
     postgres.create_database(name)
-    database = WarehouseDatabase(postgres, name)
-    settings.set("warehouse", "url", database.url)
+    server = request.getfixturevalue("redshift") if engine == "redshift" else postgres
+    database = WarehouseDatabase(postgres, name, server)
+    settings.set("warehouse", "url", database.setting)
     yield database
     postgres_query(postgres.url("postgres", "postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """`engines("postgres", reason=…)` on a test, or on all of a file, leaves the other engines out."""
+    left_out = []
+    for item in items:
+        wanted = item.get_closest_marker("engines")
+        engine = item.callspec.params.get("engine") if hasattr(item, "callspec") else None
+        if wanted and engine and engine not in wanted.args:
+            left_out.append(item)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        gone = set(left_out)
+        items[:] = [item for item in items if item not in gone]
 
 
 class ShopDatabase:

@@ -100,7 +100,7 @@ def meanwhile(work: Callable[[], Any]) -> Iterator[list[BaseException]]:
 
 
 @contextlib.contextmanager
-def busy(db: warehouse.Postgres, url: str) -> Iterator[None]:
+def busy(db: warehouse.Engine, url: str) -> Iterator[None]:
     """The session is in the middle of a statement while the block runs."""
     with contextlib.closing(psycopg2.connect(url)) as gate, gate.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(42)")

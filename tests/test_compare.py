@@ -21,7 +21,7 @@ from etl.sources import mysql_catalogue, mysql_checksum
 from etl.sources.mysql import ExtractTable
 from etl.sweep import sweep
 from etl.warehouse import connect
-from etl.warehouse.checksum import WarehouseTable, snapshot
+from etl.warehouse.checksum import WarehouseTable
 from tests import pipeline
 from tests.pipeline import day
 
@@ -614,7 +614,7 @@ def test_names_that_sql_keeps_for_itself(shop, warehouse):
 def test_neither_side_sees_what_is_written_meanwhile_nor_can_write(shop, warehouse):
     many(shop, 10)
     mirrored()
-    with mysql_checksum.opened("t", (), (), {}) as source, connect("test") as db, snapshot(db):
+    with mysql_checksum.opened("t", (), (), {}) as source, connect("test") as db, db.snapshot():
         there = WarehouseTable(db, "raw.t", source.fields, source.key)
         assert source.span() == there.span() == (1, 10)
         shop.execute("DELETE FROM t WHERE id = 10")

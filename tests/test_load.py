@@ -556,7 +556,7 @@ def test_a_bad_value_in_a_select_is_not_shown_either(sales, warehouse):
 def test_a_table_that_the_select_wants_and_nobody_has(sales, warehouse):
     sales.write("loads", "sale", "SELECT * FROM {stage}\nJOIN raw.nothing USING (sale_id)")
     message = refused(loader("fact_sale", TODAY, sql="sale.sql")(date=day(2)), WarehouseError)
-    assert message == 'public.fact_sale: relation "raw.nothing" does not exist, near: raw.nothing USING (sale_id)'
+    assert message == 'public.fact_sale: relation "raw.nothing" does not exist, near: "raw".nothing USING (sale_id)'
     is_yesterdays(warehouse)
 
 

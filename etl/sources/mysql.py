@@ -1,5 +1,6 @@
 """MySQL tables and queries, read once in one snapshot, as Arrow record batches."""
 
+import configparser
 import difflib
 import logging
 from collections import Counter
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import luigi
+import luigi.configuration
 import pyarrow as pa
 import pymysql
 from pymysql.constants import ER, FLAG
@@ -21,6 +23,7 @@ from etl.sources.mysql_connection import Address, address, begin_snapshot, conne
 from etl.sources.mysql_read_as import overridden
 from etl.sources.mysql_rows import Decoder, chunked
 from etl.sources.mysql_types import INTEGERS, Column, Reading, of_result, quoted
+from etl.warehouse.redshift_types import type_of
 
 logger = logging.getLogger("luigi-interface.etl")
 
@@ -181,7 +184,7 @@ class MySQLExtractor(BaseExtractor):
         return Query(
             select=f"SELECT {expressions} FROM {quoted(self.table)}",
             counted=quoted(self.table),
-            fields=[(column.name, column.reading) for column in chosen],
+            fields=_with_room([(column.name, column.reading) for column in chosen], self.table),
             keys=[read.index(column) for column in identity],
             fast=rows >= WORTH_CONNECTING and not any(c.reading.whole for c in read),
             leading=identity[0].name if divisible else "",
@@ -278,15 +281,31 @@ def _result_fields(cursor: Any, what: str) -> list[tuple[str, Reading]]:
     twice = [name for name, count in Counter(field.name for field in fields).items() if count > 1]
     if twice:
         raise DataError(f"{what}: sql gives two columns named {', '.join(twice)}; name one of them with AS")
-    return [
-        (
-            field.name,
-            of_result(
-                field.name, field.type_code, field.charsetnr == _BINARY_CHARSET, bool(field.flags & FLAG.UNSIGNED)
-            ),
-        )
-        for field in fields
-    ]
+    return _with_room([(field.name, _result_field(field)) for field in fields], what)
+
+
+def _result_field(field: Any) -> Reading:
+    binary, unsigned = field.charsetnr == _BINARY_CHARSET, bool(field.flags & FLAG.UNSIGNED)
+    return of_result(field.name, field.type_code, binary, unsigned, field.length, field.scale)
+
+
+def _with_room(fields: list[tuple[str, Reading]], what: str) -> list[tuple[str, Reading]]:
+    """The fields; DataError, before a row is read, where the warehouse is Redshift and has no column for one."""
+    if _is_for_redshift():
+        for name, reading in fields:
+            try:
+                type_of(reading.warehouse_type, reading.bound, name)
+            except DataError as error:
+                raise DataError(f"{what}.{name}: {error}") from None
+    return fields
+
+
+def _is_for_redshift() -> bool:
+    """As far as is known here: whoever extracts need not know the warehouse's address."""
+    try:
+        return str(luigi.configuration.get_config().get("warehouse", "url", "")).startswith("redshift://")
+    except configparser.InterpolationError:
+        return False
 
 
 def _check_warnings(connection: pymysql.Connection, what: str) -> None:

@@ -17,13 +17,14 @@ from etl.sources.mysql_types import Column
 # since without it the other members would look unique.
 _QUERY = """
 SELECT TABLE_NAME, ORDINAL_POSITION, COLUMN_NAME, NULL, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE,
-       NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION
+       NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, CHARACTER_MAXIMUM_LENGTH, CHARACTER_OCTET_LENGTH,
+       CHARACTER_SET_NAME
   FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE(){of}
 UNION ALL
-SELECT TABLE_NAME, SEQ_IN_INDEX, COLUMN_NAME, INDEX_NAME, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT TABLE_NAME, SEQ_IN_INDEX, COLUMN_NAME, INDEX_NAME, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = DATABASE(){of} AND NON_UNIQUE = 0
 UNION ALL
-SELECT TABLE_NAME, TABLE_ROWS, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT TABLE_NAME, TABLE_ROWS, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
   FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE(){of} AND TABLE_ROWS IS NOT NULL
 """
 
@@ -112,9 +113,11 @@ def _read(connection: pymysql.Connection, only: str = "") -> Catalogue:
     return tables
 
 
-def _column(table: str, name: str, data_type: str, declared: str, nullable: str, *numbers: str | None) -> Column:
-    precision, scale, fraction = (None if number is None else int(number) for number in numbers)
-    return Column(table, name, data_type.lower(), declared.lower(), nullable == "YES", precision, scale, fraction)
+def _column(table: str, name: str, data_type: str, declared: str, nullable: str, *described: str | None) -> Column:
+    *texts, charset = described
+    precision, scale, fraction, characters, octets = (None if text is None else int(text) for text in texts)
+    column = Column(table, name, data_type.lower(), declared.lower(), nullable == "YES", precision, scale, fraction)
+    return replace(column, characters=characters, octets=octets, charset=charset)
 
 
 def _key(columns: list[Column], indexes: dict[str, list[str]]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pymysql
 
-from etl.checksums import HASH_DIGITS, SEPARATOR, SHOWN_BYTES, Field, Grid, Kind, Side, kind_of
+from etl.checksums import HASH_DIGITS, JOINED_BYTES, SEPARATOR, SHOWN_BYTES, Field, Grid, Kind, Side, binary, kind_of
 from etl.errors import DataError
 from etl.sources.mysql import columns_of
 from etl.sources.mysql_catalogue import catalogue, key
@@ -27,6 +27,8 @@ class MySQLTable(Side):
     nothing but the `key_only` is asked for.
 
     Rows whose keys are `held` take no part; values of the columns `replaced` may have U+FFFD for what is no UTF-8.
+    `narrow` says that the warehouse is one whose texts have limits, which has no MD5 of bytes, and which does not say
+    what digits of a double it writes: the canonical texts are then such as it can write too.
     """
 
     def __init__(
@@ -38,9 +40,10 @@ class MySQLTable(Side):
         replaced: Sequence[str],
         read_as: Mapping[str, str],
         key_only: bool = False,
+        narrow: bool = False,
     ):
         columns = overridden(columns_of(catalogue(connection), to, name), read_as, f"{to.database}.{name}")
-        self._connection, self._held = connection, held
+        self._connection, self._held, self._narrow = connection, held, narrow
         self._columns = {column.name: column for column in columns}
         asked = key(columns) if key_only else columns
         fields = [Field(column.name, _kind(column), column.name in replaced) for column in asked]
@@ -60,21 +63,28 @@ class MySQLTable(Side):
     def _canonical(self, field: Field) -> str:
         match field.kind:
             case "double":
-                return _double(f"({quoted(field.name)} * 1e0)")
+                value = f"({quoted(field.name)} * 1e0)"
+                return binary(value, _whole, _concatenated) if self._narrow else _double(value)
             case "bytes":
-                return f"MD5({self._read(field)})"
+                return self._digest_of_bytes(field)
             case "long text":
                 return f"MD5({self._text(field)})"
+            case "text" if self._narrow:
+                text = self._text(field)
+                return f"IF(LENGTH({text}) <= {JOINED_BYTES}, {text}, MD5({text}))"
         return self._text(field)
+
+    def _digest_of_bytes(self, field: Field) -> str:
+        return f"MD5(HEX({self._read(field)}))" if self._narrow else f"MD5({self._read(field)})"
 
     def _readable(self, field: Field) -> str:
         match field.kind:
             case "double":
                 return f"CAST({quoted(field.name)} * 1e0 AS CHAR)"
             case "bytes":
-                return _short(self._read(field), f"HEX({self._read(field)})")
+                return _short(self._read(field), f"HEX({self._read(field)})", self._digest_of_bytes(field))
             case "long text":
-                return _short(self._text(field), self._text(field))
+                return _short(self._text(field), self._text(field), f"MD5({self._text(field)})")
         return self._text(field)
 
     def _read(self, field: Field) -> str:
@@ -97,8 +107,8 @@ class MySQLTable(Side):
                 return f"CAST({value} AS CHAR)"
             case "time":
                 return f"DATE_FORMAT({value}, '%Y-%m-%d %H:%i:%s.%f')"
-        if column.reading.warehouse_type == "TIME":
-            return _without_zeros(self._read(field), column)
+            case "clock":
+                return _without_zeros(self._read(field), column)
         text = f"CONVERT({self._read(field)} USING utf8mb4)"
         if not field.replaced:
             return f"REPLACE({text}, CHAR(0 USING utf8mb4), {_REPLACEMENT})"
@@ -127,12 +137,16 @@ class MySQLTable(Side):
 
 @contextlib.contextmanager
 def opened(
-    name: str, held: Sequence[tuple[str, ...]], replaced: Sequence[str], read_as: Mapping[str, str]
+    name: str,
+    held: Sequence[tuple[str, ...]],
+    replaced: Sequence[str],
+    read_as: Mapping[str, str],
+    narrow: bool = False,
 ) -> Iterator[MySQLTable]:
     """A table as it is now; it stays as it is while the comparison lasts."""
     to = address()
     with connected(to) as connection, explained(to, f"{to.database}.{name}"):
-        table = MySQLTable(connection, to, name, held, replaced, read_as)
+        table = MySQLTable(connection, to, name, held, replaced, read_as, narrow=narrow)
         begin_snapshot(connection)
         yield table
 
@@ -164,10 +178,16 @@ def _without_zeros(text: str, column: Column) -> str:
     return f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {text}))" if fraction else text
 
 
-def _short(value: str, readable: str) -> str:
-    return (
-        f"IF(LENGTH({value}) <= {SHOWN_BYTES}, {readable}, CONCAT(LENGTH({value}), ' bytes with MD5 ', MD5({value})))"
-    )
+def _short(value: str, readable: str, digest: str) -> str:
+    return f"IF(LENGTH({value}) <= {SHOWN_BYTES}, {readable}, CONCAT(LENGTH({value}), ' bytes with MD5 ', {digest}))"
+
+
+def _whole(number: str) -> str:
+    return f"CAST(CAST({number} AS SIGNED) AS CHAR)"
+
+
+def _concatenated(texts: Sequence[str]) -> str:
+    return f"CONCAT({', '.join(texts)})"
 
 
 _IS_SCALED = "ABS({}) BETWEEN 1e15 AND 1e41"

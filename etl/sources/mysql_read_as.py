@@ -8,10 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from etl.errors import DataError
-from etl.sources.mysql_types import INTEGERS, Column, Lose, Reading, as_hex, as_it_is, without
+from etl.sources import mysql_bounds
+from etl.sources.mysql_types import BYTES, INTEGERS, TEXTS, Column, Lose, Reading, as_hex, as_it_is, without
 
-_TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
-_BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
 # What Redshift's NUMERIC has room for.
 _MOST_DIGITS = 38
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -68,10 +67,11 @@ def _zero_or_one(values: pa.Array, lose: Lose) -> pa.Array:
 def _uuid(column: Column) -> Reading | None:
     if column.declared == "binary(16)":
         # By MySQL, so that a row's key is the same text wherever it is shown.
-        return Reading(f"LOWER({_with_hyphens('HEX({})')})", "TEXT", as_it_is)
+        return Reading(f"LOWER({_with_hyphens('HEX({})')})", "TEXT", as_it_is, bound=mysql_bounds.UUID)
     if column.declared == "char(36)":
         shape = _UUID.replace("{", "{{").replace("}", "}}")
-        return Reading("LOWER({})", "TEXT", _a_uuid, kept=f"IF(LOWER({{0}}) REGEXP '{shape}', {{0}}, NULL)")
+        kept = f"IF(LOWER({{0}}) REGEXP '{shape}', {{0}}, NULL)"
+        return Reading("LOWER({})", "TEXT", _a_uuid, kept=kept, bound=mysql_bounds.UUID)
     return column.reading if column.data_type == "uuid" else None
 
 
@@ -97,7 +97,8 @@ def _numeric(precision: int, scale: int) -> Callable[[Column], Reading | None]:
     def read(column: Column) -> Reading | None:
         if column.data_type not in (*INTEGERS, "decimal") or not 0 < precision <= _MOST_DIGITS or whole < 0:
             return None
-        return replace(column.reading, warehouse_type=f"NUMERIC({precision},{scale})", finish=finish, kept=kept)
+        kind, bound = f"NUMERIC({precision},{scale})", mysql_bounds.of_decimal(precision, scale)
+        return replace(column.reading, warehouse_type=kind, finish=finish, kept=kept, bound=bound)
 
     return read
 
@@ -114,17 +115,20 @@ def _of_a_day(values: pa.Array, lose: Lose) -> pa.Array:
 def _text(column: Column) -> Reading:
     """Of a type that is not known too, as far as the server can write it."""
     if column.data_type == "binary":
-        return Reading("{}", "TEXT", _unpadded, kept="TRIM(TRAILING x'00' FROM {})")
-    if column.data_type in _BYTES:
-        return replace(column.reading, finish=as_it_is, arrow=pa.string())
+        bound = mysql_bounds.of_raw_text(column.octets)
+        return Reading("{}", "TEXT", _unpadded, kept="TRIM(TRAILING x'00' FROM {})", bound=bound)
+    if column.data_type in BYTES:
+        bound = mysql_bounds.of_raw_text(column.octets)
+        return replace(column.reading, finish=as_it_is, arrow=pa.string(), bound=bound)
     if column.data_type in ("bit", "float", "double"):
-        return Reading(f"CAST({column.reading.expression} AS CHAR)", "TEXT", as_it_is)
+        expression = f"CAST({column.reading.expression} AS CHAR)"
+        return Reading(expression, "TEXT", as_it_is, bound=mysql_bounds.NUMBER_AS_TEXT)
     if column.data_type in (*INTEGERS, "decimal", "date", "datetime", "timestamp", "time", "year"):
-        return Reading("CAST({} AS CHAR)", "TEXT", as_it_is)
+        return Reading("CAST({} AS CHAR)", "TEXT", as_it_is, bound=mysql_bounds.NUMBER_AS_TEXT)
     try:
         return column.reading
     except DataError:
-        return Reading("CAST({} AS CHAR)", "TEXT", as_it_is, whole=True)
+        return Reading("CAST({} AS CHAR)", "TEXT", as_it_is, whole=True, bound=mysql_bounds.LONGEST)
 
 
 def _unpadded(values: pa.Array, lose: Lose) -> pa.Array:
@@ -132,18 +136,21 @@ def _unpadded(values: pa.Array, lose: Lose) -> pa.Array:
 
 
 def _hex(column: Column) -> Reading | None:
-    if column.data_type in _BYTES:
+    if column.data_type in BYTES:
         return column.reading
-    return replace(_raw(column), finish=as_hex, arrow=pa.binary()) if column.data_type in _TEXTS else None
+    if column.data_type not in TEXTS:
+        return None
+    return replace(_raw(column), finish=as_hex, arrow=pa.binary(), bound=mysql_bounds.of_hex(column.octets))
 
 
 def _utf8(column: Column) -> Reading | None:
-    return _raw(column) if column.data_type in _TEXTS else None
+    return _raw(column) if column.data_type in TEXTS else None
 
 
 def _raw(column: Column) -> Reading:
     """The bytes as they are stored, in whichever character set; the decoder takes them for UTF-8."""
-    return replace(column.reading, expression="CAST({} AS BINARY)")
+    bound = mysql_bounds.of_raw_text(column.octets)
+    return replace(column.reading, expression="CAST({} AS BINARY)", bound=bound)
 
 
 def _matching(values: pa.Array, texts: pa.Array, pattern: str, reason: str, lose: Lose) -> pa.Array:

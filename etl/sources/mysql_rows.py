@@ -55,7 +55,8 @@ class Decoder:
         for (name, reading), column in zip(self._fields, columns, strict=False):
             array = self._finished(name, reading, column, sieve)
             arrays.append(array)
-            fields.append(pa.field(name, array.type, metadata={b"warehouse_type": reading.warehouse_type.encode()}))
+            said = {"warehouse_type": reading.warehouse_type, "warehouse_bound": reading.bound}
+            fields.append(pa.field(name, array.type, metadata=said))
         return sieve.kept(pa.record_batch(arrays, schema=pa.schema(fields)))
 
     def _finished(self, name: str, reading: Reading, array: pa.Array, sieve: Sieve) -> pa.Array:

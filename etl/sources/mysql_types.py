@@ -6,7 +6,7 @@ date), and a `finish` mends what came of a column in Arrow. No value changes unl
 
 import datetime
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pymysql.constants import FIELD_TYPE
 
 from etl.errors import DataError
+from etl.sources import mysql_bounds
 
 # Called with the reason, a mask of the values that cannot be kept, and what becomes of them where the column's owner
 # says nothing; returns what does become of them.
@@ -31,6 +32,7 @@ class Reading:
     `whole` says that a value may be megabytes large, or that the server only warns of those that it makes NULL.
     `kept` is, for a comparison, what the server takes for {}: NULL in place of a value of which `finish` makes NULL.
     `said` is what `read_as` says of the column, where it says something. `shown` makes of a value what people know.
+    `bound` says how much room a value needs at most, for a warehouse that must be told.
     """
 
     expression: str
@@ -41,6 +43,7 @@ class Reading:
     kept: str = "{}"
     said: str = ""
     shown: Callable[[Any], Any] | None = None
+    bound: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class Column:
     """A column as information_schema describes it; `declared` is its type as CREATE TABLE writes it.
 
     `precision` and `scale` are those of a DECIMAL, `fraction` the digits of a TIME's, DATETIME's or
-    TIMESTAMP's seconds. `key` counts from 1 along the columns that identify a row, and is 0 outside of them.
-    `override` is how its owner wants it read.
+    TIMESTAMP's seconds; `characters` and `octets` are the most that a text or bytes may have. `key` counts from 1
+    along the columns that identify a row, and is 0 outside of them. `override` is how its owner wants it read.
     """
 
     table: str
@@ -60,14 +63,19 @@ class Column:
     precision: int | None
     scale: int | None
     fraction: int | None
+    characters: int | None = None
+    octets: int | None = None
+    charset: str | None = None
     key: int = 0
     override: Reading | None = None
 
     @property
     def reading(self) -> Reading:
         """DataError for a type that is not known here: guessing would lose something without a word."""
-        if self.override:
-            return self.override
+        return self.override or replace(self._own, bound=self._bound)
+
+    @property
+    def _own(self) -> Reading:
         unsigned = "unsigned" in self.declared
         if self.data_type in INTEGERS:
             signed_type, unsigned_type = INTEGERS[self.data_type]
@@ -87,13 +95,25 @@ class Column:
             f"read_as = {{{self.name!r}: 'text'}} in its extractor, or name the other columns in `columns`"
         )
 
+    @property
+    def _bound(self) -> str:
+        if self.data_type in TEXTS or self.data_type in ("enum", "set"):
+            return mysql_bounds.of_text(self.characters, self.octets, self.charset)
+        if self.data_type in BYTES:
+            return mysql_bounds.of_hex(self.octets)
+        if self.data_type == "decimal":
+            return mysql_bounds.of_decimal(self.precision, self.scale)
+        if self.data_type == "time":
+            return mysql_bounds.of_seconds(self.fraction or 0)
+        return _BOUNDS.get(self.data_type, mysql_bounds.LONGEST if self._own.warehouse_type == "TEXT" else "")
+
 
 def quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
 
 
-def of_result(name: str, code: int, binary: bool, unsigned: bool) -> Reading:
-    """How to read a column of a query's result, of which only the wire's type is known.
+def of_result(name: str, code: int, binary: bool, unsigned: bool, length: int, decimals: int) -> Reading:
+    """How to read a column of a query's result, of which only the wire's field description is known.
 
     DataError where the text that MySQL sends is not the value, which only the query itself can mend.
     """
@@ -103,9 +123,12 @@ def of_result(name: str, code: int, binary: bool, unsigned: bool) -> Reading:
     if code in _RESULT_INTEGERS:
         big = code == FIELD_TYPE.LONGLONG and unsigned
         return _BIG if big else Reading("{}", "BIGINT", as_it_is, pa.int64())
+    if code in _RESULT_DECIMALS:
+        return Reading("{}", "NUMERIC", as_it_is, bound=mysql_bounds.of_wire_decimal(length, decimals, unsigned))
     if code in _RESULT_READINGS:
         return _RESULT_READINGS[code]
-    return _BINARY if binary and code != FIELD_TYPE.JSON else _TEXT
+    binary = binary and code != FIELD_TYPE.JSON
+    return replace(_BINARY if binary else _TEXT, bound=mysql_bounds.of_wire_text(code, length, binary))
 
 
 def as_text(values: pa.Array, lose: Lose) -> pa.Array:
@@ -226,6 +249,11 @@ INTEGERS = {
     "bigint": ("BIGINT", "NUMERIC(20,0)"),
 }
 
+TEXTS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+BYTES = ("binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+
+_BOUNDS = {"uuid": mysql_bounds.UUID, "inet4": mysql_bounds.INET4, "inet6": mysql_bounds.INET6}
+
 _TEXT = Reading("{}", "TEXT", as_it_is)
 _LONG_TEXT = Reading("{}", "TEXT", as_it_is, whole=True)
 _CAST_TEXT = Reading("CAST({} AS CHAR)", "TEXT", as_it_is)
@@ -262,16 +290,16 @@ _READINGS: dict[str, Reading] = {
 
 _RESULT_INTEGERS = {FIELD_TYPE.TINY, FIELD_TYPE.SHORT, FIELD_TYPE.INT24, FIELD_TYPE.LONG, FIELD_TYPE.LONGLONG}
 
+_RESULT_DECIMALS = {FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL}
+
 _RESULT_READINGS: dict[int, Reading] = {
-    FIELD_TYPE.DECIMAL: Reading("{}", "NUMERIC", as_it_is),
-    FIELD_TYPE.NEWDECIMAL: Reading("{}", "NUMERIC", as_it_is),
     FIELD_TYPE.DOUBLE: Reading("{}", "DOUBLE PRECISION", as_it_is, pa.float64()),
     FIELD_TYPE.DATE: Reading("{}", "DATE", _day),
     FIELD_TYPE.NEWDATE: Reading("{}", "DATE", _day),
     FIELD_TYPE.DATETIME: Reading("{}", "TIMESTAMP", _date),
     FIELD_TYPE.TIMESTAMP: Reading("{}", "TIMESTAMPTZ", _instant),
     FIELD_TYPE.YEAR: Reading("{}", "SMALLINT", _year, pa.int64()),
-    FIELD_TYPE.TIME: _TEXT,
+    FIELD_TYPE.TIME: replace(_TEXT, bound=mysql_bounds.TIME_AS_TEXT),
 }
 
 _REFUSED = {

@@ -91,7 +91,7 @@ class Stack:
     def urls(self) -> dict[str, str]:
         """What to give people, and under `admin_...` what only the demo's own seeding should use."""
         return {
-            "warehouse": self.postgres.url("bi_reader"),
+            "warehouse": self.warehouse_url("bi_reader"),
             "lake": "s3://lake",
             "s3_endpoint": self.s3.endpoint,
             "mysql": self.mariadb.url(),
@@ -101,6 +101,9 @@ class Stack:
             "admin_warehouse": self.postgres.url("postgres"),
             "admin_mysql": self.mariadb.url("app"),
         }
+
+    def warehouse_url(self, role: str = "etl_load") -> str:
+        return self.postgres.url(role)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -137,7 +140,7 @@ class Stack:
             "secret_access_key": self.s3.password("secret_access_key"),
         }
         servers = {
-            "warehouse": {"url": self.postgres.url()},
+            "warehouse": {"url": self.warehouse_url()},
             "lake": {"url": "s3://lake"} | store,
             "s3_source": {"url": "s3://partners"} | store,
             "mysql": {"url": self.mariadb.url()},

@@ -11,22 +11,26 @@ from psycopg2.extensions import parse_dsn
 
 from etl import config
 from etl.errors import ConfigError, WarehouseError
-from etl.warehouse.postgres import CommitUnknown, Part, Postgres
+from etl.warehouse.engine import CommitUnknown, Engine, Part
+from etl.warehouse.postgres import Postgres
+from etl.warehouse.redshift import Redshift
 
-__all__ = ["CommitUnknown", "Part", "Postgres", "connect", "shared"]
+__all__ = ["CommitUnknown", "Engine", "Part", "connect", "shared"]
+
+_ENGINES: dict[str, type[Engine]] = {"postgresql": Postgres, "postgres": Postgres, "redshift": Redshift}
 
 # The session that the process's last piece of work has left, by process: a forked worker must not talk over its
 # parent's socket. A new session costs more than all that a small load asks of it.
-_idle: dict[int, Postgres] = {}
+_idle: dict[int, Engine] = {}
 
 
 @contextlib.contextmanager
-def connect(application: str) -> Iterator[Postgres]:
+def connect(application: str) -> Iterator[Engine]:
     """A session of its own for one piece of work; `application` is what the server shows for it.
 
     It is kept for the next piece of this process's when the work has succeeded, and ends when it has not.
     """
-    db = _taken(application) or Postgres(_settings(), application)
+    db = _taken(application) or _opened(_settings(), application)
     try:
         yield db
     except BaseException:
@@ -36,7 +40,7 @@ def connect(application: str) -> Iterator[Postgres]:
         db.close()
 
 
-def shared() -> Postgres:
+def shared() -> Engine:
     """One connection a process for the many small questions "is this done?", a new one where the server ended it.
 
     A forked worker gets one of its own: two processes must not talk over one socket.
@@ -47,7 +51,7 @@ def shared() -> Postgres:
     return db
 
 
-def _taken(application: str) -> Postgres | None:
+def _taken(application: str) -> Engine | None:
     db = _idle.pop(os.getpid(), None)
     if db is None:
         return None
@@ -63,20 +67,24 @@ def _taken(application: str) -> Postgres | None:
 
 
 @functools.lru_cache(maxsize=1)
-def _shared(settings: config.Warehouse, pid: int) -> Postgres:
-    return Postgres(settings, "etl completeness")
+def _shared(settings: config.Warehouse, pid: int) -> Engine:
+    return _opened(settings, "etl completeness")
+
+
+def _opened(settings: config.Warehouse, application: str) -> Engine:
+    return _ENGINES[settings.url.partition("://")[0]](settings, application)
 
 
 def _settings() -> config.Warehouse:
     """The section [warehouse]; ConfigError for a URL that cannot be read."""
     settings = config.warehouse()
     scheme, _, address = settings.url.partition("://")
-    if scheme not in ("postgresql", "postgres") or not address:
+    if scheme not in _ENGINES or not address:
         begins = f"begins with {scheme}://" if address else "is no URL"
-        raise ConfigError(f"[warehouse] url {begins}; write postgresql://user:…@host/db")
+        raise ConfigError(f"[warehouse] url {begins}; write postgresql://user:…@host/db or redshift://…")
     try:
         _ = urlsplit(settings.url).port
-        parse_dsn(settings.url)
+        parse_dsn(f"postgresql://{address}")
     except (ValueError, psycopg2.ProgrammingError):
         # Their messages quote a piece of the URL, which may be one of the password.
         raise ConfigError(

@@ -1,12 +1,11 @@
 """A table of the warehouse as one side of a comparison: the canonical texts, as expressions of Postgres's."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from etl.checksums import HASH_DIGITS, SEPARATOR, SHOWN_BYTES, Field, Grid, Side
+from etl.warehouse.engine import Engine
 from etl.warehouse.names import literal, quote
-from etl.warehouse.postgres import Part, Postgres
 
 _REPLACEMENT = literal("\ufffd")
 
@@ -14,7 +13,7 @@ _REPLACEMENT = literal("\ufffd")
 class WarehouseTable(Side):
     """A table, by its name in SQL, in the transaction that its connection has begun; its rows that are `alive`."""
 
-    def __init__(self, db: Postgres, name: str, fields: Sequence[Field], key: Sequence[str], alive: str = ""):
+    def __init__(self, db: Engine, name: str, fields: Sequence[Field], key: Sequence[str], alive: str = ""):
         super().__init__(name, fields, key)
         self._db, self._alive = db, alive
 
@@ -70,28 +69,6 @@ class WarehouseTable(Side):
 
     def _cell(self, position: str, grid: Grid) -> str:
         return f"div({position}::numeric - ({grid.first}), {grid.width})"
-
-
-@contextlib.contextmanager
-def snapshot(db: Postgres) -> Iterator[None]:
-    """All that is read inside is of one moment, and nothing can be written."""
-    with db.transaction():
-        db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        # While the source computes, this side waits for it, for as long as it takes.
-        db.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-        yield
-
-
-def borrow(
-    db: Postgres, table: str, columns: Mapping[str, str], parts: Mapping[str, Callable[[], Part]], null: str
-) -> str:
-    """The rows of parts as a table that only this connection sees and that goes with it; returns its name."""
-    listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
-    db.execute(f"CREATE TEMPORARY TABLE {table} ({listed})")
-    statement = f"COPY pg_temp.{table} FROM STDIN WITH (FORMAT csv, NULL {literal(null)}, ENCODING 'UTF8')"
-    for name, opened in parts.items():
-        db._copy_part(db._connection, statement, name, opened())
-    return f"pg_temp.{table}"
 
 
 def _is_hex(name: str) -> str:

@@ -8,8 +8,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.warehouse.engine import Engine
 from etl.warehouse.names import literal
-from etl.warehouse.postgres import Postgres
 
 _TABLES = Path(__file__).with_name("control.sql")
 
@@ -48,7 +48,7 @@ class Standing:
     extracted_at: datetime | None = None
 
 
-def prepare(db: Postgres) -> None:
+def prepare(db: Engine) -> None:
     """Create the control tables that are not there yet; two first nights at once do it once."""
     if _is_prepared(db):
         return
@@ -56,15 +56,16 @@ def prepare(db: Postgres) -> None:
         if not _is_prepared(db):
             db.ensure_schema("etl", readable=True)
             with db.transaction():
-                db.execute(_TABLES.read_text(encoding="utf-8"))
+                for statement in _statements(db):
+                    db.execute(statement)
                 db.allow_reading("etl", "data_as_of")
 
 
-def is_loaded(db: Postgres, key: str) -> bool:
+def is_loaded(db: Engine, key: str) -> bool:
     return key in loaded(db, [key])
 
 
-def loaded(db: Postgres, keys: Iterable[str]) -> set[str]:
+def loaded(db: Engine, keys: Iterable[str]) -> set[str]:
     """Those of the keys whose work is in the warehouse; one query."""
     asked = tuple(keys)
     if not asked or not has(db, "loads"):
@@ -72,7 +73,7 @@ def loaded(db: Postgres, keys: Iterable[str]) -> set[str]:
     return {key for (key,) in db.query("SELECT task_key FROM etl.loads WHERE task_key IN %s", (asked,))}
 
 
-def has(db: Postgres, table: str) -> bool:
+def has(db: Engine, table: str) -> bool:
     """Whether a control table is there: not before the first load, nor one that a later version has added."""
     name = f"etl.{table}"
     if name not in db.seen and db.exists("etl", table):
@@ -80,7 +81,7 @@ def has(db: Postgres, table: str) -> bool:
     return name in db.seen
 
 
-def loads_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
+def loads_of(db: Engine, keys: Sequence[str]) -> list[dict[str, Any]]:
     """Which loads, of which run, the rows come from: the input side of a receipt for work inside the warehouse."""
     if not keys:
         return []
@@ -88,7 +89,7 @@ def loads_of(db: Postgres, keys: Sequence[str]) -> list[dict[str, Any]]:
     return [{"task": key, "run": run, "table": target} for key, run, target in rows]
 
 
-def standing(db: Postgres, target: str) -> Standing:
+def standing(db: Engine, target: str) -> Standing:
     found = db.query(
         "SELECT d.business_date, d.rows, w.extracted_at FROM (SELECT CAST(%s AS VARCHAR(200)) AS target) t "
         "LEFT JOIN etl.data_as_of d ON d.table_name = t.target LEFT JOIN etl.watermarks w ON w.target = t.target",
@@ -97,12 +98,12 @@ def standing(db: Postgres, target: str) -> Standing:
     return Standing(*found[0])
 
 
-def note_extract(db: Postgres, target: str, extracted_at: str, run_id: str) -> None:
+def note_extract(db: Engine, target: str, extracted_at: str, run_id: str) -> None:
     """Remember when the newest extract that was published into a table began to read. Nothing makes it older."""
     _remember(db, target, "extracted_at", extracted_at, run_id)
 
 
-def seen(db: Postgres, reader: str, source: str) -> str:
+def seen(db: Engine, reader: str, source: str) -> str:
     """The `loaded_at` up to which a table has taken in another's rows, as SQL."""
     found = db.query(
         "SELECT CAST(seen AS VARCHAR(40)) FROM etl.watermarks WHERE target = %s", (f"{reader} from {source}",)
@@ -110,11 +111,11 @@ def seen(db: Postgres, reader: str, source: str) -> str:
     return f"TIMESTAMPTZ {literal(found[0][0] if found else '0001-01-01 00:00:00+00')}"
 
 
-def note_seen(db: Postgres, reader: str, source: str, loaded_at: datetime, run_id: str) -> None:
+def note_seen(db: Engine, reader: str, source: str, loaded_at: datetime, run_id: str) -> None:
     _remember(db, f"{reader} from {source}", "seen", loaded_at, run_id)
 
 
-def undo(db: Postgres, keys: Sequence[str], targets: Sequence[str]) -> None:
+def undo(db: Engine, keys: Sequence[str], targets: Sequence[str]) -> None:
     """Make loads undone: their markers go, and what their tables have taken in of others is new to them again.
 
     Belongs into a transaction under the targets' locks.
@@ -125,9 +126,9 @@ def undo(db: Postgres, keys: Sequence[str], targets: Sequence[str]) -> None:
         db.execute("DELETE FROM etl.watermarks WHERE SUBSTRING(target, 1, %s) = %s", (len(reader), reader))
 
 
-def _remember(db: Postgres, target: str, column: str, moment: str | datetime, run_id: str) -> None:
+def _remember(db: Engine, target: str, column: str, moment: str | datetime, run_id: str) -> None:
     moved = "CAST(%s AS TIMESTAMPTZ)"
-    db.execute_all(
+    db.note(
         [
             (
                 f"UPDATE etl.watermarks SET {column} = GREATEST({column}, {moved}), run_id = %s WHERE target = %s",
@@ -143,7 +144,7 @@ def _remember(db: Postgres, target: str, column: str, moment: str | datetime, ru
 
 
 def record(
-    db: Postgres, receipt: Receipt, losses: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]], reader: str = ""
+    db: Engine, receipt: Receipt, losses: Sequence[dict[str, Any]], files: Sequence[dict[str, Any]], reader: str = ""
 ) -> None:
     """Write marker, receipt, losses, and the files that `reader`, an extractor, took.
 
@@ -151,13 +152,13 @@ def record(
     """
     who = (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id)
     statements: list[tuple[str, Sequence[Any]]] = [
-        ("INSERT INTO etl.loads VALUES (%s, %s, %s, %s, statement_timestamp())", who),
-        _receipt(receipt),
+        (f"INSERT INTO etl.loads VALUES (%s, %s, %s, %s, {db.now})", who),
+        _receipt(db, receipt),
     ]
     for loss in losses:
         statements.append(
             (
-                "INSERT INTO etl.losses VALUES (%s, %s, %s, %s, %s, %s, %s, %s, statement_timestamp())",
+                f"INSERT INTO etl.losses VALUES (%s, %s, %s, %s, %s, %s, %s, %s, {db.now})",
                 (*who, loss["column"], loss["reason"], loss["count"], json.dumps(loss["samples"])),
             )
         )
@@ -165,39 +166,39 @@ def record(
         statements += [
             ("DELETE FROM etl.files WHERE task = %s AND file_key = %s", (reader, file["key"])),
             (
-                "INSERT INTO etl.files VALUES (%s, %s, %s, %s, %s, %s, statement_timestamp())",
+                f"INSERT INTO etl.files VALUES (%s, %s, %s, %s, %s, %s, {db.now})",
                 (reader, file["key"], file["etag"], file["size"], file["rows"], receipt.run_id),
             ),
         ]
-    db.execute_all(statements)
+    db.note(statements)
 
 
-def _receipt(receipt: Receipt) -> tuple[str, Sequence[Any]]:
+def _receipt(db: Engine, receipt: Receipt) -> tuple[str, Sequence[Any]]:
     values = vars(receipt) | {"inputs": json.dumps(receipt.inputs)}
     return (
         f"INSERT INTO etl.receipts ({', '.join(values)}, loaded_at) "
-        f"VALUES ({', '.join(['%s'] * len(values))}, statement_timestamp())",
+        f"VALUES ({', '.join(['%s'] * len(values))}, {db.now})",
         tuple(values.values()),
     )
 
 
-def record_members(db: Postgres, receipt: Receipt) -> None:
+def record_members(db: Engine, receipt: Receipt) -> None:
     """The receipt of members that a fact's load has added to a dimension, and the dimension's rows with them.
 
     Belongs into the transaction that adds them.
     """
-    db.execute_all(
+    db.note(
         [
-            _receipt(receipt),
+            _receipt(db, receipt),
             (
-                "UPDATE etl.data_as_of SET rows = %s, loaded_at = statement_timestamp() WHERE table_name = %s",
+                f"UPDATE etl.data_as_of SET rows = %s, loaded_at = {db.now} WHERE table_name = %s",
                 (receipt.rows_after, receipt.target),
             ),
         ]
     )
 
 
-def hold(db: Postgres, receipt: Receipt, landed: str, whole: bool) -> None:
+def hold(db: Engine, receipt: Receipt, landed: str, whole: bool) -> None:
     """Put the landed rows into quarantine, in place of those that are there: of the whole table, or of the same task.
 
     `landed` has the columns of a manifest's rejected parts. Belongs into the transaction that publishes the others.
@@ -208,31 +209,31 @@ def hold(db: Postgres, receipt: Receipt, landed: str, whole: bool) -> None:
         statements.append(
             (
                 "INSERT INTO etl.quarantine SELECT %s, %s, CAST(%s AS DATE), %s, source_key, column_name, reason, "
-                f"source_row, statement_timestamp() FROM {landed}",
+                f"source_row, {db.now} FROM {landed}",
                 (receipt.task_key, receipt.target, receipt.business_date, receipt.run_id),
             )
         )
-    db.execute_all(statements)
+    db.note(statements)
 
 
-def files(db: Postgres, reader: str) -> set[tuple[str, str, int]]:
+def files(db: Engine, reader: str) -> set[tuple[str, str, int]]:
     """(key, etag, size) of each file of an extractor that was loaded, as it was when it was loaded last."""
     if not has(db, "files"):
         return set()
     return set(db.query("SELECT file_key, etag, size FROM etl.files WHERE task = %s", (reader,)))  # type: ignore[arg-type]
 
 
-def publish_day(db: Postgres, target: str, business_date: date | None, rows: int) -> None:
+def publish_day(db: Engine, target: str, business_date: date | None, rows: int) -> None:
     """Tell analysts which day the table is at. Loading an older day again does not make it older."""
-    db.execute_all(
+    db.note(
         [
             (
                 "UPDATE etl.data_as_of SET business_date = GREATEST(business_date, CAST(%s AS DATE)), "
-                "loaded_at = statement_timestamp(), rows = %s WHERE table_name = %s",
+                f"loaded_at = {db.now}, rows = %s WHERE table_name = %s",
                 (business_date, rows, target),
             ),
             (
-                "INSERT INTO etl.data_as_of SELECT %s, CAST(%s AS DATE), statement_timestamp(), %s "
+                f"INSERT INTO etl.data_as_of SELECT %s, CAST(%s AS DATE), {db.now}, %s "
                 "WHERE NOT EXISTS (SELECT 1 FROM etl.data_as_of WHERE table_name = %s)",
                 (target, business_date, rows, target),
             ),
@@ -240,9 +241,9 @@ def publish_day(db: Postgres, target: str, business_date: date | None, rows: int
     )
 
 
-def expect(db: Postgres, manifest: str, keys: Iterable[str]) -> None:
+def expect(db: Engine, manifest: str, keys: Iterable[str]) -> None:
     """Note which loads require an extract, so that it is kept until the last of them has committed."""
-    db.execute_all(
+    db.note(
         [
             statement
             for key in sorted(set(keys))
@@ -255,27 +256,39 @@ def expect(db: Postgres, manifest: str, keys: Iterable[str]) -> None:
     )
 
 
-def sweepable(db: Postgres, keep_days: int) -> list[str]:
+def sweepable(db: Engine, keep_days: int) -> list[str]:
     """Manifests whose every load has committed, the last one `keep_days` ago or more; never one without a marker."""
     return [
         manifest
         for (manifest,) in db.query(
             "SELECT e.manifest FROM etl.extracts e LEFT JOIN etl.loads l ON l.task_key = e.task_key "
             "WHERE e.swept_at IS NULL GROUP BY e.manifest HAVING count(*) = count(l.task_key) "
-            "AND max(l.loaded_at) <= statement_timestamp() - %s * INTERVAL '1 day'",
-            (keep_days,),
+            f"AND max(l.loaded_at) <= {db.now} - INTERVAL '{keep_days} days'"
         )
     ]
 
 
-def swept(db: Postgres, manifest: str) -> None:
-    db.execute("UPDATE etl.extracts SET swept_at = statement_timestamp() WHERE manifest = %s", (manifest,))
+def swept(db: Engine, manifest: str) -> None:
+    db.execute(f"UPDATE etl.extracts SET swept_at = {db.now} WHERE manifest = %s", (manifest,))
 
 
-def _is_prepared(db: Postgres) -> bool:
+def _statements(db: Engine) -> list[str]:
+    text = re.sub(r"^ *--.*$", "", _TABLES.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return [
+        re.sub(r"\bTEXT\b", db.type_of("TEXT"), statement).strip() for statement in text.split(";") if statement.strip()
+    ]
+
+
+def _is_prepared(db: Engine) -> bool:
     if "control tables" not in db.seen:
         wanted = set(re.findall(r"CREATE TABLE IF NOT EXISTS etl\.(\w+)", _TABLES.read_text(encoding="utf-8")))
-        there = {name for (name,) in db.query("SELECT tablename FROM pg_tables WHERE schemaname = 'etl'")}
+        there = {
+            name
+            for (name,) in db.query(
+                "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+                "WHERE n.nspname = 'etl' AND c.relkind = 'r'"
+            )
+        }
         if wanted <= there:
             db.seen.add("control tables")
     return "control tables" in db.seen

@@ -75,9 +75,14 @@ def read_definition(schema: str, table: str, engine: str = "postgres") -> Defini
     )
 
 
+# The schema's name is a word of Redshift's own; what stands in literals and brackets is left as it is.
+_RAW = re.compile(r"""'(?:[^']|'')*'|\{[^}]*\}|(?<![\w".])raw\.""")
+
+
 def read_sql(kind: str, file: str, **names: str) -> str:
     """The SELECT in warehouse_sql/<kind>/<file>, with each `{name}` of `names` put in."""
-    text = _read(sql_path(kind, file)).strip().rstrip(";")
+    text = _RAW.sub(lambda found: '"raw".' if found[0] == "raw." else found[0], _read(sql_path(kind, file)))
+    text = text.strip().rstrip(";")
     for name, value in names.items():
         text = text.replace("{" + name + "}", value)
     return text

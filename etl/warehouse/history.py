@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from etl.errors import DataError
+from etl.warehouse.engine import Engine
 from etl.warehouse.names import quote
-from etl.warehouse.postgres import Postgres
 from etl.warehouse.stage import KEPT, Counts, Stage, equal, same_key
 
 FOREVER_AGO = "DATE '0001-01-01'"
@@ -36,7 +36,7 @@ def check_history(stage: Stage) -> None:
         )
 
 
-def publish_versions(db: Postgres, stage: Stage, key: Sequence[str], day: date) -> Counts:
+def publish_versions(db: Engine, stage: Stage, key: Sequence[str], day: date) -> Counts:
     """The stage's rows become the current versions of their members as of `day`; members that it lacks stay.
 
     A change in the table's history columns ends the current version and begins another with a number of its own, unless
@@ -50,8 +50,9 @@ def publish_versions(db: Postgres, stage: Stage, key: Sequence[str], day: date) 
     others = [name for name in told if name not in history]
     listed = ", ".join(f"s.{quote(name)}" for name in key)
     inferred = "t.is_inferred" if "is_inferred" in stage.columns else "FALSE"
-    same_history = " AND ".join(equal(name, stage) for name in history)
-    same_others = " AND ".join(equal(name, stage) for name in others) or "1 = 1"
+    same_history = " AND ".join(equal(db, name, stage) for name in history)
+    same_others = " AND ".join(equal(db, name, stage) for name in others) or "1 = 1"
+    unlike = " AND ".join(equal(db, name, stage, stage.itself, "_staged") for name in others)
     # Names that no key column has.
     db.set_aside(
         stage.changes,
@@ -63,19 +64,22 @@ def publish_versions(db: Postgres, stage: Stage, key: Sequence[str], day: date) 
         f"WHERE t.{number} IS NULL OR {inferred} OR NOT ({same_history}) OR NOT ({same_others})",
     )
     joined = f"{stage.name} s JOIN {stage.changes} c ON {same_key('s', 'c', key)}"
+    # The target has no alias in what changes it: Redshift knows none there.
+    read = f"{stage.name} _staged JOIN {stage.changes} _changed ON {same_key('_staged', '_changed', key)}"
+    is_current_one = f'{stage.itself}.{number} = _changed."current one"'
     if others:
         db.execute(
-            f"UPDATE {target} t SET {_assigned(others)} FROM {joined} WHERE {same_key('t', 's', key)} "
-            f"AND c.\"what it is\" <> 'new' AND NOT ({same_others})"
+            f"UPDATE {target} SET {_assigned(others)} FROM {read} WHERE {same_key(stage.itself, '_staged', key)} "
+            f"AND _changed.\"what it is\" <> 'new' AND NOT ({unlike})"
         )
     repaired = ["is_inferred"] if "is_inferred" in stage.columns else []
     overwritten = db.execute(
-        f"UPDATE {target} t SET {_assigned(history + repaired)} FROM {joined} "
-        f'WHERE t.{number} = c."current one" AND c."what it is" = \'overwritten\''
+        f"UPDATE {target} SET {_assigned(history + repaired)} FROM {read} "
+        f"WHERE {is_current_one} AND _changed.\"what it is\" = 'overwritten'"
     )
     ended = db.execute(
-        f"UPDATE {target} t SET valid_to = {began}, is_current = FALSE FROM {stage.changes} c "
-        f'WHERE t.{number} = c."current one" AND c."what it is" = \'changed\''
+        f"UPDATE {target} SET valid_to = {began}, is_current = FALSE FROM {stage.changes} _changed "
+        f"WHERE {is_current_one} AND _changed.\"what it is\" = 'changed'"
     )
     columns = [name for name in stage.columns if name not in (stage.key[0], *_PERIOD)]
     copied, selected = (", ".join(f"{prefix}{quote(name)}" for name in columns) for prefix in ("", "s."))
@@ -92,4 +96,4 @@ def publish_versions(db: Postgres, stage: Stage, key: Sequence[str], day: date) 
 
 
 def _assigned(columns: Sequence[str]) -> str:
-    return ", ".join(f"{quote(name)} = s.{quote(name)}" for name in columns)
+    return ", ".join(f"{quote(name)} = _staged.{quote(name)}" for name in columns)

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from etl.errors import ConfigError, DataError
+from etl.warehouse.engine import Engine
 from etl.warehouse.names import quote
-from etl.warehouse.postgres import Postgres
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def inferences(sql: str, where: str) -> list[Inference]:
     return found
 
 
-def missing(db: Postgres, wanted: Inference) -> bool:
+def missing(db: Engine, wanted: Inference) -> bool:
     """Whether the dimension lacks a member; DataError where there is no such dimension."""
     there = db.table(wanted.schema, wanted.table)
     if there is None:
@@ -52,7 +52,7 @@ def missing(db: Postgres, wanted: Inference) -> bool:
     return bool(db.query(f"SELECT 1 FROM ({_unknown(wanted, there.columns[wanted.key])}) q LIMIT 1"))
 
 
-def infer(db: Postgres, wanted: Inference) -> int:
+def infer(db: Engine, wanted: Inference) -> int:
     """Add the members that the dimension lacks; how many. Its lock is held, and a transaction is open."""
     there = db.table(wanted.schema, wanted.table)
     assert there is not None

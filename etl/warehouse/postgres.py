@@ -5,23 +5,22 @@ import functools
 import logging
 import queue
 import re
-import select
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any
 
 import psycopg2
 import psycopg2.errors
 import psycopg2.extensions
 
-from etl import config
-from etl.errors import Conflict, DataError, EtlError, Locked, WarehouseError, WarehouseLost
+from etl.checksums import Field, Side
+from etl.errors import DataError, EtlError, Locked, WarehouseError
 from etl.failpoint import failpoint
-from etl.warehouse import sessions
+from etl.warehouse import postgres_columns, sessions
+from etl.warehouse.checksum import WarehouseTable
+from etl.warehouse.engine import Engine, Note, Part, Parts, Table, first_line, without_values
 from etl.warehouse.names import literal, quote
 
 logger = logging.getLogger("luigi-interface.etl")
@@ -30,134 +29,48 @@ logger = logging.getLogger("luigi-interface.etl")
 # others for less time than they wait for them; this is the shortest limit that a busy machine may be held to.
 _LEAST_IDLE_SECONDS = 10
 
-# How libpq and the server say that a session cannot be had now, for which there is no SQLSTATE.
-_UNREACHABLE = re.compile(
-    r"refused|timeout|timed out|starting up|shutting down|recovery|not (yet )?accepting|too many|connection slots|"
-    r"closed (the connection|unexpectedly)|reset by peer|[Bb]roken pipe|unreachable|[Nn]o route|could not receive|"
-    r"Temporary failure|EOF"
-)
 
+class Postgres(Engine):
+    """A session at a Postgres."""
 
-class CommitUnknown(WarehouseError):
-    """The connection was lost while COMMIT was under way: only the marker can tell what became of it."""
+    name = "postgres"
+    port = 5432
+    now = "statement_timestamp()"
+    default_now = now
 
-
-class Part(Protocol):
-    """CSV text to COPY; `error` is what its read raised, since psycopg2 replaces that."""
-
-    @property
-    def error(self) -> EtlError | None: ...
-
-    def read(self, size: int = -1) -> bytes: ...
-    def close(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as the server has it: columns with their types, in its order, and its size in bytes with indexes.
-
-    `required` columns are never NULL; each set of `unique` columns is kept unique by the server itself.
-    """
-
-    columns: dict[str, str]
-    required: frozenset[str]
-    key: tuple[str, ...]
-    unique: frozenset[frozenset[str]]
-    size: int
-
-
-class Postgres:
-    """One connection in autocommit mode, with transactions where they are asked for.
-
-    Every failure is a WarehouseError or DataError that says what the server said, without values. `seen` is for
-    what this session has found to be there and nobody takes away again.
-    """
-
-    def __init__(self, settings: config.Warehouse, application: str):
-        self.settings, self._application = settings, application
-        self.seen: set[str] = set()
-        self._connection = self._connect()
-
-    def __enter__(self) -> "Postgres":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._connection.close()
-
-    @property
-    def closed(self) -> bool:
-        return bool(self._connection.closed)
-
-    @property
-    def ended(self) -> bool:
-        """Whether an idle session is over: closed here, or the server has said so and nobody has listened yet."""
-        return self.closed or bool(select.select([self._connection], [], [], 0)[0])
-
-    def reconnect(self) -> None:
-        """A new session in place of the old one, which ends, and its locks with it."""
-        self.close()
-        self._connection = self._connect()
-
-    def query(self, sql: str, values: Sequence[Any] | None = None) -> list[tuple[Any, ...]]:
-        with self._explained(sql), self._connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            return cursor.fetchall()
-
-    def execute(self, sql: str, values: Sequence[Any] | None = None) -> int:
-        """The number of rows that the statement touched."""
-        with self._explained(sql), self._connection.cursor() as cursor:
-            cursor.execute(sql, values)
-            return cursor.rowcount
-
-    def execute_all(self, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
-        """Statements and their values, sent in one message: a small load is mostly waiting for answers."""
+    def note(self, statements: Sequence[Note]) -> None:
+        """In one message: a small load is mostly waiting for answers."""
         if statements:
             self.execute(";\n".join(sql for sql, _ in statements), [value for _, said in statements for value in said])
 
+    note_at_once = note
+
     def begin_anew(self, application: str) -> None:
-        """Make the session as good as a new one: another name, and no lock or temporary table of what it did before."""
         self._application = application
         self.execute("SET application_name = %s; SELECT pg_advisory_unlock_all(); DISCARD TEMP", (application[:63],))
 
-    def columns_of(self, sql: str) -> list[tuple[str, str]]:
-        """Name and type of what a SELECT yields, without running it."""
+    def columns_of(self, sql: str) -> dict[str, str]:
         asked = f"SELECT * FROM (\n{sql}\n) q LIMIT 0"
         with self._explained(asked), self._connection.cursor() as cursor:
             cursor.execute(asked)
             described = [(column.name, column.type_code) for column in cursor.description or ()]
-        return [(name, self.query("SELECT format_type(%s, NULL)", (oid,))[0][0]) for name, oid in described]
+        return {name: self.query("SELECT format_type(%s, NULL)", (oid,))[0][0] for name, oid in described}
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit on leaving, roll back on an exception, which is always raised again."""
-        self.execute("BEGIN")
+        self._begin()
         try:
             yield
         except BaseException:
-            # A lost connection has rolled back by itself, and the first error is the one to show.
-            with contextlib.suppress(psycopg2.Error, WarehouseError):
-                self._rollback()
+            self._rollback()
             raise
-        failpoint("commit.before")
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute("COMMIT")
-        except psycopg2.Error as error:
-            if self.closed:
-                raise CommitUnknown(f"{self._where()}: connection lost during COMMIT ({_first_line(error)})") from None
-            raise self._explanation(error, "COMMIT") from None
-        failpoint("commit.after")
+        self._commit()
 
     @contextlib.contextmanager
-    def locked(self, target: str) -> Iterator[None]:
-        """Hold our own lock on a target from start to commit; readers of the table never meet it.
-
-        It ends with the session, so a killed process leaves none. A process that was only stopped leaves one that
+    def locked(self, target: str, *others: str) -> Iterator[None]:
+        """It ends with the session, so a killed process leaves none. A process that was only stopped leaves one that
         does nothing: after [warehouse] lock_timeout its session is ended, and then it can publish nothing any more,
-        should it go on. Locked names who holds the lock and is at work.
+        should it go on. Locked names who holds the lock and is at work. `others` are locked when their time comes.
         """
         self._lock(target)
         try:
@@ -174,21 +87,20 @@ class Postgres:
         self,
         table: str,
         columns: Sequence[str],
-        parts: Mapping[str, Callable[[], Part]],
-        null: str,
+        parts: Parts,
         copied: Callable[[int], None],
     ) -> int:
-        """COPY the named parts into a table over `[warehouse] copies` connections; the server's count of rows.
+        """Over `[warehouse] copies` connections. This one is among them, so that what is in one part needs no other.
 
-        This connection is one of them, so that what is in one part needs no other. `copied` hears the rows of each
-        part. The first failure stops the others and is raised.
+        `copied` hears the rows of each part. The first failure stops the others and is raised.
         """
         statement = (
             f"COPY {table} ({', '.join(map(quote, columns))}) FROM STDIN "
-            f"WITH (FORMAT csv, NULL {literal(null)}, ENCODING 'UTF8')"
+            f"WITH (FORMAT csv, NULL {literal(parts.null)}, ENCODING 'UTF8')"
         )
+        opened = parts.opened
         waiting: queue.SimpleQueue[tuple[str, Callable[[], Part]]] = queue.SimpleQueue()
-        for part in parts.items():
+        for part in opened.items():
             waiting.put(part)
         counts: list[int] = []
         failures: list[BaseException] = []
@@ -196,11 +108,11 @@ class Postgres:
         def work(connection: Any) -> None:
             while not failures:
                 try:
-                    name, opened = waiting.get_nowait()
+                    name, open_it = waiting.get_nowait()
                 except queue.Empty:
                     return
                 try:
-                    rows = self._copy_part(connection, statement, name, opened())
+                    rows = self._copy_part(connection, statement, name, open_it())
                 except BaseException as error:
                     failures.append(error)
                     return
@@ -208,7 +120,7 @@ class Postgres:
                 copied(rows)
 
         name = f"{sessions.COPIES}{self._pid} {self._application}"
-        others = [self._connect(name) for _ in range(min(self.settings.copies, len(parts)) - 1)]
+        others = [self._connect(name) for _ in range(min(self.settings.copies, len(opened)) - 1)]
         threads = [threading.Thread(target=work, args=(connection,), daemon=True) for connection in others]
         try:
             for thread in threads:
@@ -223,21 +135,31 @@ class Postgres:
             raise failures[0]
         return sum(counts)
 
+    def borrow(self, table: str, columns: Mapping[str, str], parts: Parts) -> str:
+        listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
+        self.execute(f"CREATE TEMPORARY TABLE {table} ({listed})")
+        statement = f"COPY pg_temp.{table} FROM STDIN WITH (FORMAT csv, NULL {literal(parts.null)}, ENCODING 'UTF8')"
+        for name, opened in parts.opened.items():
+            self._copy_part(self._connection, statement, name, opened())
+        return f"pg_temp.{table}"
+
+    def side(self, name: str, fields: Sequence[Field], key: Sequence[str], alive: str = "") -> Side:
+        return WarehouseTable(self, name, fields, key, alive)
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with self.transaction():
+            self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            # While the source computes, this side waits for it, for as long as it takes.
+            self.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            yield
+
     def holders(self, schema: str, table: str) -> list[str]:
-        """Who else holds locks on a table, readers too; also in the middle of a failed transaction."""
+        """Also in the middle of a failed transaction."""
         return self._holders([f"{quote(schema)}.{quote(table)}"], readers=True)
 
-    def exists(self, schema: str, table: str) -> bool:
-        return bool(
-            self.query(
-                "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-                "WHERE n.nspname = %s AND c.relname = %s",
-                (schema, table),
-            )
-        )
-
     def table(self, schema: str, table: str) -> Table | None:
-        """What the server knows of a table, in one question; None where there is none."""
+        """In one question."""
         found = self.query(
             """SELECT pg_total_relation_size(c.oid),
                       (SELECT json_agg(json_build_array(attname, format_type(atttypid, atttypmod), attnotnull)
@@ -263,16 +185,8 @@ class Postgres:
             size=size,
         )
 
-    def columns(self, schema: str, table: str) -> dict[str, str]:
-        """Name -> type, in the table's order; nothing for a table that is not there."""
-        found = self.table(schema, table)
-        return found.columns if found else {}
-
     def ensure_schema(self, schema: str, readable: bool) -> None:
-        """Create a schema that is not there; `readable` ones are opened to the reader's role.
-
-        Under a lock: of two loads that create it or grant at the same time, one would fail.
-        """
+        """Under a lock: of two loads that create it or grant at the same time, one would fail."""
         if f"schema {schema}" in self.seen:
             return
         if not self._has_schema(schema, readable):
@@ -288,28 +202,34 @@ class Postgres:
         self._grant(f"SELECT ON {name}", "has_table_privilege(%s, %s, 'SELECT')", name)
 
     def like(self, stage: str, schema: str, table: str) -> None:
-        """An empty stage with the target's columns and defaults, unlogged: a crash may lose it."""
+        """Unlogged: a crash may lose it."""
         self.execute(f"CREATE UNLOGGED TABLE {stage} (LIKE {quote(schema)}.{quote(table)} INCLUDING DEFAULTS)")
 
     def set_aside(self, name: str, select: str) -> int:
-        """A table like a stage, of what a SELECT yields; the number of its rows."""
         return self.execute(f"CREATE UNLOGGED TABLE {name} AS\n{select}")
 
-    def sum_of_hashes(self, rows: str, columns: Sequence[str]) -> tuple[int, Decimal]:
-        """The number of `rows` (FROM what) and the sum of their columns' hashes, which two sets of rows share by chance
-        once in 2**64 times."""
-        listed = ", ".join(map(quote, columns))
-        ((count, total),) = self.query(
-            f"SELECT count(*), coalesce(sum(hash_record_extended(ROW({listed}), 0)), 0) FROM {rows}"
-        )
-        return count, total
+    def has_only(self, target: str, keys: Sequence[str], stage: str, new: str) -> bool:
+        """By the sums of the keys' hashes."""
+        rows, total = self._sum_of_hashes(stage, keys)
+        new_rows, of_new = self._sum_of_hashes(new, keys)
+        return self._sum_of_hashes(target, keys) == (rows - new_rows, total - of_new)
 
-    def land(self, stage: str, columns: dict[str, str]) -> None:
+    def type_of(self, declared: str, bound: str = "", column: str = "x") -> str:
+        """A text is as cheap as any VARCHAR(n), and never too short."""
+        return declared
+
+    def canonical(self, kind: str) -> str:
+        return postgres_columns.canonical(kind)
+
+    def is_wider(self, was: str, becomes: str) -> bool:
+        return postgres_columns.is_wider(was, becomes)
+
+    def land(self, stage: str, columns: Mapping[str, str]) -> None:
         listed = ", ".join(f"{quote(name)} {kind}" for name, kind in columns.items())
         self.execute(f"CREATE UNLOGGED TABLE {stage} ({listed})")
 
     def without_key(self, schema: str, table: str) -> None:
-        """Drop a stage's primary key: the index is built at once after the rows are in, which is faster."""
+        """The index is built at once after the rows are in, which is faster."""
         for (name,) in self.query(
             "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'p'",
             (f"{quote(schema)}.{quote(table)}",),
@@ -317,16 +237,16 @@ class Postgres:
             self.execute(f"ALTER TABLE {quote(schema)}.{quote(table)} DROP CONSTRAINT {quote(name)}")
 
     def unique(self, stage: str, key: Sequence[str]) -> bool:
-        """Prove a key by building its unique index, which the publication then joins over; False for duplicates."""
+        """By building its unique index, which the publication then joins over."""
         return self._proves_unique(f"CREATE UNIQUE INDEX ON {stage} ({', '.join(map(quote, key))})")
 
     def add_key(self, stage: str, key: Sequence[str], primary: bool) -> bool:
-        """Key a stage that is to become a table, for good; False for duplicates."""
+        """For good."""
         kind = "PRIMARY KEY" if primary else "UNIQUE"
         return self._proves_unique(f"ALTER TABLE {stage} ADD {kind} ({', '.join(map(quote, key))})")
 
-    def become(self, stage_table: str, schema: str, table: str, hints: Sequence[str]) -> None:
-        """Turn a logged, keyed stage into a table that does not exist yet: moved, renamed and indexed.
+    def become(self, stage_table: str, schema: str, table: str, create: str, hints: Sequence[str]) -> None:
+        """The stage, which is logged and keyed, is moved, renamed and indexed.
 
         Constraints get the names that they would have had, had the table been created where it now is.
         """
@@ -346,11 +266,40 @@ class Postgres:
                 raise DataError(f"{schema}.{table}: '-- postgres: {hint}' is no hint; write INDEX (column, …)")
             self.execute(f"CREATE INDEX ON {name} {hint[5:]}")
 
+    def alter(self, schema: str, table: str, changes: Sequence[tuple[str, Sequence[Note]]]) -> None:
+        """In a moment in which nobody else has the table open: see postgres_columns.between_readers."""
+        actions = [action for action, _ in changes if action]
+
+        def work() -> None:
+            self.execute(self.altering(f"{quote(schema)}.{quote(table)}", actions))
+            self.note([note for _, notes in changes for note in notes])
+
+        postgres_columns.between_readers(self, schema, table, work)
+
+    def altering(self, name: str, actions: Sequence[str]) -> str:
+        return f"ALTER TABLE {name} {', '.join(actions)}"
+
+    def retyping(self, schema: str, table: str, column: str, becomes: str, conversion: str) -> str:
+        """With the views that use the column dropped before and made again after it."""
+        using = f" USING {conversion}" if conversion else ""
+        statement = self.altering(f"{schema}.{table}", [f"ALTER COLUMN {quote(column)} TYPE {becomes}{using}"])
+        return postgres_columns.around_views(self, schema, table, column, statement)
+
+    def dependents(self, schema: str, table: str, column: str) -> list[str]:
+        return postgres_columns.dependents(self, schema, table, column)
+
+    def hints_for(self, columns: Sequence[str]) -> tuple[str, ...]:
+        return tuple(f"INDEX ({column})" for column in columns)
+
+    def add_indexes(self, schema: str, table: str, columns: Sequence[str]) -> None:
+        for column in columns:
+            self.execute(f"CREATE INDEX ON {quote(schema)}.{quote(table)} ({column})")
+
     def analyze(self, schema: str, table: str) -> None:
         self.execute(f"ANALYZE {quote(schema)}.{quote(table)}")
 
     def free_disk(self) -> int | None:
-        """Free bytes below the server's data directory; None where it is not ours to see: another machine."""
+        """Below the server's data directory; None for one on another machine."""
         try:
             return shutil.disk_usage(self._data_directory).free if self._data_directory else None
         except OSError:
@@ -409,8 +358,7 @@ class Postgres:
                 keepalives_idle=30,
             )
         except psycopg2.OperationalError as error:
-            kind = WarehouseLost if _UNREACHABLE.search(str(error)) else WarehouseError
-            raise kind(f"{self._where()}: cannot connect: {_connect_advice(error)}") from None
+            raise self._refused(error) from None
         connection.autocommit = True
         if connection.server_version >= 140000:
             # A server in the middle of a long statement notices that its client is dead, and frees its locks.
@@ -428,9 +376,14 @@ class Postgres:
             raise self._explanation(error, statement) from None
         return True
 
-    def _rollback(self) -> None:
-        with self._connection.cursor() as cursor:
-            cursor.execute("ROLLBACK")
+    def _sum_of_hashes(self, rows: str, columns: Sequence[str]) -> tuple[int, Decimal]:
+        """The number of `rows` (FROM what) and the sum of their columns' hashes, which two sets of rows share by chance
+        once in 2**64 times."""
+        listed = ", ".join(map(quote, columns))
+        ((count, total),) = self.query(
+            f"SELECT count(*), coalesce(sum(hash_record_extended(ROW({listed}), 0)), 0) FROM {rows}"
+        )
+        return count, total
 
     def _copy_part(self, connection: Any, statement: str, name: str, part: Part) -> int:
         try:
@@ -453,48 +406,15 @@ class Postgres:
         if not self.query(f"SELECT {held}", (reader, name))[0][0]:
             self.execute(f"GRANT {what} TO {quote(reader)}")
 
-    @contextlib.contextmanager
-    def _explained(self, sql: str, part: Part | None = None) -> Iterator[None]:
-        try:
-            yield
-        except psycopg2.Error as error:
-            if part is not None and part.error is not None:
-                raise part.error from None
-            raise self._explanation(error, sql) from None
-
     def _explanation(self, error: psycopg2.Error, sql: str) -> EtlError:
-        said = _without_values(_first_line(error), error.pgcode or "")
         copying = re.search(r"^COPY \S+, line (\d+)(, column .+?)?(: |$)", error.diag.context or "", re.MULTILINE)
         if copying and isinstance(error, psycopg2.DataError | psycopg2.IntegrityError):
+            said = without_values(first_line(error), error.pgcode or "")
             return DataError(f"line {copying[1]}{copying[2] or ''}: {said}")
-        match error:
-            case psycopg2.errors.LockNotAvailable():
-                return Locked(f"{self._where()}: {said}{self._blockers(sql)}")
-            case psycopg2.errors.DeadlockDetected() | psycopg2.errors.SerializationFailure():
-                return Conflict(f"{self._where()}: {said}; run again")
-            case psycopg2.errors.ReadOnlySqlTransaction():
-                return WarehouseError(
-                    f"{self._where()}: {said}; it is a standby or only lets itself be read, name the primary in "
-                    f"[warehouse] url"
-                )
-            case psycopg2.errors.InsufficientPrivilege():
-                return WarehouseError(f"{self._where()}: {said}; grant it to {urlsplit(self.settings.url).username}")
-            case psycopg2.errors.DiskFull():
-                return WarehouseError(f"{self._where()}: the disk is full ({said}); free some space, then run again")
-            case psycopg2.errors.QueryCanceled():
-                limit = self.settings.statement_timeout
-                return WarehouseError(f"{self._where()}: {said}; [warehouse] statement_timeout is {limit} s")
-            case _ if _lost(error):
-                return WarehouseLost(f"{self._where()}: connection lost ({said}); run again when it answers")
-            case psycopg2.DataError() | psycopg2.IntegrityError():
-                return DataError(f"{said}")
-        if not error.diag.statement_position:
-            return WarehouseError(f"{self._where()}: {said}")
-        near = sql[int(error.diag.statement_position) - 1 :].partition("\n")[0]
-        return WarehouseError(f"{said}, near: {near[:60]}")
+        return super()._explanation(error, sql)
 
     def _blockers(self, sql: str) -> str:
-        """Who holds the tables of a statement that waited in vain; they are asked for over another session."""
+        """They are asked for over another session."""
         tables, readers = sessions.tables_of(sql)
         try:
             found = self._holders(tables, readers) if tables else []
@@ -509,10 +429,6 @@ class Postgres:
         with Postgres(self.settings, self._application) as other:
             return sessions.holders(other.query, tables, self._pid, readers)
 
-    def _where(self) -> str:
-        parts = urlsplit(self.settings.url)
-        return f"warehouse {parts.hostname}:{parts.port or 5432}{parts.path}"
-
 
 _SUFFIXES = {"p": "pkey", "u": "key", "n": "not_null", "c": "check", "f": "fkey", "x": "excl"}
 
@@ -522,36 +438,3 @@ def _constraint_name(table: str, kind: str, columns: Sequence[str]) -> str:
     suffix = f"_{_SUFFIXES[kind]}"
     stem = "_".join([table, *([] if kind == "p" else columns)])
     return stem.encode()[: 63 - len(suffix)].decode(errors="ignore") + suffix
-
-
-def _without_values(message: str, code: str) -> str:
-    """A server's message without the value that it quotes: logs are read by more people than the data is.
-
-    Values are quoted by the errors of class 22. Of these, bad COPY text (22P04) is described by columns alone.
-    """
-    if not code.startswith("22") or code == "22P04":
-        return message
-    return re.sub(r'(?<!encoding )"(.*)"', lambda value: f"({len(value[1])} characters)", message, flags=re.DOTALL)
-
-
-def _lost(error: psycopg2.Error) -> bool:
-    """Whether it is the session's end: shut down, timed out while idle, or without a word from the server."""
-    code = error.pgcode
-    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
-        return (code or "57P").startswith("57P")
-    # In the middle of a COPY psycopg2 says no more than that it is an error of the database.
-    return code == "25P03" or (code is None and bool(_UNREACHABLE.search(str(error))))
-
-
-def _first_line(error: psycopg2.Error) -> str:
-    return (error.diag.message_primary or str(error)).strip().partition("\n")[0]
-
-
-def _connect_advice(error: Exception) -> str:
-    # A line for each address that was tried, and a hint after it.
-    said = [*re.findall(r".*(?:FATAL|failed): +(.+)", str(error)), str(error).strip()][0]
-    if "password authentication failed" in str(error):
-        return f"{said}; mend the password in [warehouse] url"
-    if "does not exist" in str(error):
-        return f"{said}; create it, or mend [warehouse] url"
-    return f"{said}; is the server up, and [warehouse] url right?"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 
 from etl.errors import DataError
+from etl.warehouse.engine import Engine
 from etl.warehouse.history import publish_versions
 from etl.warehouse.names import quote
-from etl.warehouse.postgres import Postgres
 from etl.warehouse.stage import SHOWN, Counts, Stage, equal, said, same_key
 
 STRATEGIES = ("replace", "append", "upsert", "partition", "scd1", "scd2")
@@ -44,10 +44,11 @@ class Publication:
     before: int | None = None
 
 
-def publish(db: Postgres, stage: Stage, wanted: Publication) -> Counts:
+def publish(db: Engine, stage: Stage, wanted: Publication) -> Counts:
     """Publish as is wanted; DataError when the counts do not add up."""
     if stage.first:
-        db.become(stage.table, stage.definition.schema, stage.definition.table, stage.definition.hints)
+        made = stage.definition.create(stage.definition.schema, stage.definition.table)
+        db.become(stage.table, stage.definition.schema, stage.definition.table, made, stage.definition.hints)
         if stage.definition.schema != "raw":
             db.allow_reading(stage.definition.schema, stage.definition.table)
         return Counts(inserted=stage.rows, after=stage.rows)
@@ -79,7 +80,7 @@ def publish(db: Postgres, stage: Stage, wanted: Publication) -> Counts:
     return dataclasses.replace(counts, after=after)
 
 
-def _equal_to_the_stage(db: Postgres, stage: Stage, counts: Counts, key: Sequence[str]) -> Counts:
+def _equal_to_the_stage(db: Engine, stage: Stage, counts: Counts, key: Sequence[str]) -> Counts:
     """As many rows as were staged, each of which is there: what was there before needs no count of its own."""
     after = _count(db, stage.target)
     if after != stage.rows:
@@ -91,7 +92,7 @@ def _equal_to_the_stage(db: Postgres, stage: Stage, counts: Counts, key: Sequenc
     return dataclasses.replace(counts, after=after)
 
 
-def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, older: bool = False) -> Counts:
+def _by_key(db: Engine, stage: Stage, key: Sequence[str], scope: str, older: bool = False) -> Counts:
     """Rows of the target within `scope` ('': those with a key in the stage) become equal to the stage's.
 
     The two are compared once, and the keys that differ are set aside: a table of millions in which few rows differ
@@ -101,7 +102,7 @@ def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, older: b
     listed = ", ".join(f"s.{quote(name)}" for name in key)
     # No key has a column of such a name.
     was = '"was there"'
-    differs = f"NOT ({_equal_but_for(key, stage)})"
+    differs = f"NOT ({_equal_but_for(db, key, stage)})"
     # Not a full join, which would find the rows that are to go as well, and which Postgres runs on one core only.
     differ = db.set_aside(
         stage.changes,
@@ -110,27 +111,29 @@ def _by_key(db: Postgres, stage: Stage, key: Sequence[str], scope: str, older: b
         f"WHERE t.{quote(key[0])} IS NULL{'' if older else f' OR {differs}'}",
     )
     gone = 0
-    if scope and not (scope == _ALL and _has_only_keys_of_the_stage(db, stage, key, was)):
-        there = f"SELECT 1 FROM {stage.name} s WHERE {same_key('t', 's', key)}"
-        gone = db.execute(f"DELETE FROM {target} t WHERE {scope} AND NOT EXISTS ({there})")
+    if scope and not (scope == _ALL and db.has_only(target, key, stage.name, f"{stage.changes} WHERE NOT {was}")):
+        there = f"SELECT 1 FROM {stage.name} s WHERE {same_key(stage.itself, 's', key)}"
+        gone = db.execute(f"DELETE FROM {target} WHERE {scope} AND NOT EXISTS ({there})")
     if not differ:
         # A statement that touches no row would still wait for whoever has locked the table.
         return Counts(deleted=gone)
-    changed = db.execute(f"DELETE FROM {target} t USING {stage.changes} c WHERE {same_key('t', 'c', key)}")
-    columns = ", ".join(map(quote, stage.columns))
+    changed = db.execute(
+        f"DELETE FROM {target} USING {stage.changes} _changed WHERE {same_key(stage.itself, '_changed', key)}"
+    )
+    columns, values = ", ".join(map(quote, stage.columns)), stage.values()
     added = db.execute(
-        f"INSERT INTO {target} ({columns}) SELECT {columns} FROM {stage.name} s "
+        f"INSERT INTO {target} ({columns}) SELECT {values} FROM {stage.name} s "
         f"WHERE EXISTS (SELECT 1 FROM {stage.changes} c WHERE {same_key('s', 'c', key)})"
     )
     return Counts(inserted=added - changed, updated=changed, deleted=gone)
 
 
-def _append(db: Postgres, stage: Stage, key: Sequence[str]) -> Counts:
+def _append(db: Engine, stage: Stage, key: Sequence[str]) -> Counts:
     """Exactly once, also of rows that were loaded before: those are there, and must be as they are staged."""
     listed = ", ".join(f"s.{quote(name)}" for name in key)
     other = db.query(
         f"SELECT {listed}, count(*) OVER () FROM {stage.name} s JOIN {stage.target} t ON {same_key('t', 's', key)} "
-        f"WHERE NOT ({_equal_but_for(key, stage)}) ORDER BY {listed} LIMIT {SHOWN}"
+        f"WHERE NOT ({_equal_but_for(db, key, stage)}) ORDER BY {listed} LIMIT {SHOWN}"
     )
     if other:
         raise DataError(
@@ -140,30 +143,24 @@ def _append(db: Postgres, stage: Stage, key: Sequence[str]) -> Counts:
         )
     columns = ", ".join(map(quote, stage.columns))
     added = db.execute(
-        f"INSERT INTO {stage.target} ({columns}) SELECT {columns} FROM {stage.name} s "
+        f"INSERT INTO {stage.target} ({columns}) SELECT {stage.values()} FROM {stage.name} s "
         f"WHERE NOT EXISTS (SELECT 1 FROM {stage.target} t WHERE {same_key('t', 's', key)})"
     )
     return Counts(inserted=added)
 
 
-def _has_only_keys_of_the_stage(db: Postgres, stage: Stage, key: Sequence[str], was: str) -> bool:
-    """Whether no row is to go, by the sums of the keys' hashes: the stage's without those that are new."""
-    rows, total = db.sum_of_hashes(stage.name, key)
-    new_rows, new = db.sum_of_hashes(f"{stage.changes} WHERE NOT {was}", key)
-    return db.sum_of_hashes(stage.target, key) == (rows - new_rows, total - new)
-
-
-def _anew(db: Postgres, stage: Stage, scope: str) -> Counts:
+def _anew(db: Engine, stage: Stage, scope: str) -> Counts:
     """The rows within `scope` are deleted and the stage's inserted: what is left where no key tells rows apart."""
-    gone = db.execute(f"DELETE FROM {stage.target} t WHERE {scope}")
+    gone = db.execute(f"DELETE FROM {stage.target} WHERE {scope}")
     columns = ", ".join(map(quote, stage.columns))
-    added = db.execute(f"INSERT INTO {stage.target} ({columns}) SELECT {columns} FROM {stage.name}")
+    added = db.execute(f"INSERT INTO {stage.target} ({columns}) SELECT {stage.values()} FROM {stage.name} s")
     return Counts(inserted=added, deleted=gone)
 
 
-def _whole(db: Postgres, stage: Stage) -> Counts:
+def _whole(db: Engine, stage: Stage) -> Counts:
     """A table without a key is compared as a bag of rows, and written anew when it differs."""
-    columns = ", ".join(map(quote, stage.columns))
+    told = [(quote(name), kind) for name, kind in stage.columns.items()]
+    columns = ", ".join([name for name, _ in told] + [more for name, kind in told for more in db.exactly(name, kind)])
     bag = f"SELECT {columns}, count(*) FROM {{}} GROUP BY {columns}"
     here, there = bag.format(stage.target), bag.format(stage.name)
     for one, other in ((here, there), (there, here)):
@@ -173,13 +170,14 @@ def _whole(db: Postgres, stage: Stage) -> Counts:
 
 
 def _partition(stage: Stage, key: Sequence[str], day: date | None) -> str:
-    scope = f"t.{quote(key[0])} IN (SELECT {quote(key[0])} FROM {stage.name})"
-    return f"({scope} OR t.{quote(key[0])} = {day:%Y%m%d})" if day and key[0] == "date_key" else scope
+    column = f"{stage.itself}.{quote(key[0])}"
+    scope = f"{column} IN (SELECT {quote(key[0])} FROM {stage.name})"
+    return f"({scope} OR {column} = {day:%Y%m%d})" if day and key[0] == "date_key" else scope
 
 
-def _equal_but_for(key: Sequence[str], stage: Stage) -> str:
-    return " AND ".join(equal(name, stage) for name in stage.compared if name not in key) or _ALL
+def _equal_but_for(db: Engine, key: Sequence[str], stage: Stage) -> str:
+    return " AND ".join(equal(db, name, stage) for name in stage.compared if name not in key) or _ALL
 
 
-def _count(db: Postgres, target: str) -> int:
+def _count(db: Engine, target: str) -> int:
     return db.query(f"SELECT count(*) FROM {target}")[0][0]

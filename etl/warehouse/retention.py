@@ -4,8 +4,8 @@ import re
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta, timezone
 
+from etl.warehouse.engine import Engine
 from etl.warehouse.names import quote
-from etl.warehouse.postgres import Postgres
 
 # As a Stage names itself: its target, the day on which its run began, and the end of the run's id.
 _STAGE = re.compile(r"[0-9a-f]{8}_\w{1,27}_(?P<began>\d{8})_(?P<run>[0-9a-f]{8})(_[a-z]+)?")
@@ -16,7 +16,7 @@ _DEAD_AFTER_DAYS = 2
 _OLD = "loaded_at < CURRENT_DATE - %s"
 
 
-def forget(db: Postgres, keep_days: int, is_by_day: Callable[[str], bool]) -> None:
+def forget(db: Engine, keep_days: int, is_by_day: Callable[[str], bool]) -> None:
     """Delete receipts of more than `keep_days` ago and the losses and quarantined rows that they told of.
 
     Each table's last receipt stays with all that belongs to it. Of quarantined rows only those go whose family of tasks
@@ -41,7 +41,7 @@ def forget(db: Postgres, keep_days: int, is_by_day: Callable[[str], bool]) -> No
             )
 
 
-def drop_dead_stages(db: Postgres) -> None:
+def drop_dead_stages(db: Engine) -> None:
     """Drop the stages of runs that began more than two days ago and have loaded nothing since.
 
     A target's next load drops what was left of it; this is for targets that are never loaded again. A backfill may
@@ -49,7 +49,7 @@ def drop_dead_stages(db: Postgres) -> None:
     """
     before = f"{datetime.now(timezone.utc) - timedelta(days=_DEAD_AFTER_DAYS):%Y%m%d}"
     names = db.query(
-        "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
         "WHERE n.nspname = 'stage' AND c.relkind = 'r'"
     )
     stages = [found for (name,) in names if (found := _STAGE.fullmatch(name))]
@@ -67,7 +67,7 @@ def _told_of(table: str) -> str:
     )
 
 
-def _runs_at_work(db: Postgres) -> Collection[str]:
+def _runs_at_work(db: Engine) -> Collection[str]:
     """The ends of the ids of runs that have loaded something lately."""
     rows = db.query(
         "SELECT DISTINCT RIGHT(run_id, 8) FROM etl.receipts WHERE loaded_at > CURRENT_DATE - %s", (_DEAD_AFTER_DAYS,)

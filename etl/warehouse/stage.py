@@ -12,8 +12,8 @@ from typing import Any
 
 from etl.errors import DataError, WarehouseError
 from etl.warehouse.definition import Definition
+from etl.warehouse.engine import Engine
 from etl.warehouse.names import quote
-from etl.warehouse.postgres import Postgres
 
 UNKNOWN = -1
 SHOWN = 5
@@ -40,7 +40,7 @@ class Stage:
     come without it. `rows` are those that were staged, the unknown member with them.
     """
 
-    def __init__(self, db: Postgres, definition: Definition, run: str):
+    def __init__(self, db: Engine, definition: Definition, run: str):
         self._db, self.definition = db, definition
         self.table = f"{_family(definition.name)}{definition.table[:27]}_{run[:8]}_{run[-8:]}"
         self.name = f"stage.{quote(self.table)}"
@@ -48,6 +48,8 @@ class Stage:
         self.held = self._beside("held")
         self.changes = self._beside("diff")
         self.target = f"{quote(definition.schema)}.{quote(definition.table)}"
+        # As a statement that changes it calls it, for which not every engine has an alias.
+        self.itself = quote(definition.table)
         self.there = db.table(definition.schema, definition.table)
         self.first = self.there is None
         self.surrogate: str | None = None
@@ -77,7 +79,13 @@ class Stage:
 
     def drop(self) -> None:
         """Belongs into the transaction that publishes: should the process die after it, nobody would load again."""
-        self._db.execute(f"DROP TABLE IF EXISTS {self.name}, {self.landing}, {self.held}, {self.changes}")
+        self._db.note([(f"DROP TABLE IF EXISTS {self.name}, {self.landing}, {self.held}, {self.changes}", ())])
+
+    def values(self, alias: str = "s") -> str:
+        """What is published of each column: the stage's, and of a stamp the moment of the publication."""
+        return ", ".join(
+            self._db.now if name in self.definition.stamps else f"{alias}.{quote(name)}" for name in self.columns
+        )
 
     @property
     def compared(self) -> list[str]:
@@ -218,19 +226,20 @@ def same_key(one: str, other: str, key: Sequence[str]) -> str:
     return " AND ".join(f"{one}.{quote(name)} = {other}.{quote(name)}" for name in key)
 
 
-def equal(name: str, stage: Stage) -> str:
-    """Equal in the target `t` and the stage `s`, or both NULL; never itself NULL, so that it may stand behind NOT."""
-    column = quote(name)
+def equal(db: Engine, name: str, stage: Stage, there: str = "t", staged: str = "s") -> str:
+    """The same in the target and the stage, or both NULL; never itself NULL, so that it may stand behind NOT."""
+    one, other = f"{there}.{quote(name)}", f"{staged}.{quote(name)}"
+    same = db.same(one, other, stage.columns[name])
     if name in stage.required:
-        return f"t.{column} = s.{column}"
-    return f"COALESCE(t.{column} = s.{column}, t.{column} IS NULL AND s.{column} IS NULL)"
+        return same
+    return f"COALESCE({same}, {one} IS NULL AND {other} IS NULL)"
 
 
-def drop_stages(db: Postgres, target: str) -> None:
+def drop_stages(db: Engine, target: str) -> None:
     """Drop every stage of a target; its lock is held, so whoever made them is dead or done."""
     for (table,) in db.query(
-        "SELECT relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-        "WHERE n.nspname = 'stage' AND c.relkind = 'r' AND starts_with(c.relname::text, %s)",
+        "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "WHERE n.nspname = 'stage' AND c.relkind = 'r' AND SUBSTRING(CAST(c.relname AS VARCHAR(127)), 1, 9) = %s",
         (_family(target),),
     ):
         db.execute(f"DROP TABLE stage.{quote(table)}")

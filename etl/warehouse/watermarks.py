@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from etl.warehouse import control
-from etl.warehouse.postgres import Postgres
+from etl.warehouse.engine import Engine
 
 # Columns that such a table has beside the source's: when the warehouse wrote a row last, and since when its source has
 # had it no more.
@@ -21,7 +21,7 @@ class Watermark:
     verified_through: datetime | None = None
 
 
-def read(db: Postgres, target: str) -> Watermark | None:
+def read(db: Engine, target: str) -> Watermark | None:
     """None for a table that has never been read by its changes."""
     if not control.has(db, "watermarks"):
         return None
@@ -33,18 +33,23 @@ def read(db: Postgres, target: str) -> Watermark | None:
     return Watermark(*found[0]) if found else None
 
 
-def forget(db: Postgres, target: str) -> None:
+def forget(db: Engine, target: str) -> None:
     """Of a table that was not there any more: what was known of it is no longer so."""
-    db.execute(
-        "UPDATE etl.watermarks SET column_name = NULL, high_water = NULL, verified_through = NULL WHERE target = %s",
-        (target,),
+    db.note(
+        [
+            (
+                "UPDATE etl.watermarks SET column_name = NULL, high_water = NULL, verified_through = NULL "
+                "WHERE target = %s",
+                (target,),
+            )
+        ]
     )
 
 
-def write(db: Postgres, target: str, mark: Watermark, run_id: str) -> None:
+def write(db: Engine, target: str, mark: Watermark, run_id: str) -> None:
     """Belongs into the transaction that publishes the rows, under the target's lock."""
     values = (mark.column, mark.high_water, mark.verified_through, run_id)
-    db.execute_all(
+    db.note(
         [
             (
                 "UPDATE etl.watermarks SET column_name = %s, high_water = %s, verified_through = %s, run_id = %s "

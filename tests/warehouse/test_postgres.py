@@ -18,6 +18,7 @@ from etl.warehouse.sessions import holder
 from tests.conftest import postgres_query
 from tests.pipeline import busy, meanwhile, session, until
 
+pytestmark = pytest.mark.engines("postgres", reason="its own module")
 pytest_plugins = ("tests.nights",)
 
 
@@ -33,14 +34,23 @@ class Text(io.BytesIO):
 
     error = None
 
+
+class Texts:
+    """Parts as an engine takes them, by what opens each."""
+
+    null = r"\N"
+
+    def __init__(self, *opened):
+        self.opened = {f"part-{number}": one for number, one in enumerate(opened)}
+
     @classmethod
-    def parts(cls, *texts):
-        return {f"part-{number}": lambda text=text: cls(text.encode()) for number, text in enumerate(texts)}
+    def of(cls, *texts):
+        return cls(*(lambda text=text: Text(text.encode()) for text in texts))
 
 
 def copy(db, *texts, table="public.t", columns=("id", "v")):
     heard = []
-    count = db.copy(table, columns, Text.parts(*texts), r"\N", heard.append)
+    count = db.copy(table, columns, Texts.of(*texts), heard.append)
     return count, sorted(heard)
 
 
@@ -102,7 +112,7 @@ def test_no_database(settings, warehouse, sql):
 
 def test_what_is_no_url_is_not_repeated(settings, sql):
     assert refused(settings, "host=h password=Tr0ub4dor") == (
-        "[warehouse] url is no URL; write postgresql://user:…@host/db"
+        "[warehouse] url is no URL; write postgresql://user:…@host/db or redshift://…"
     )
 
 
@@ -114,7 +124,7 @@ def test_a_url_that_cannot_be_read_is_not_repeated(settings, sql, rest):
 
 def test_another_kind_of_database(settings, sql):
     assert refused(settings, "mysql://a:Tr0ub4dor@b/c") == (
-        "[warehouse] url begins with mysql://; write postgresql://user:…@host/db"
+        "[warehouse] url begins with mysql://; write postgresql://user:…@host/db or redshift://…"
     )
 
 
@@ -225,11 +235,11 @@ def test_a_transaction_in_which_nothing_happens_is_ended(db):
 
 
 def test_columns_of_a_select_without_running_it(db):
-    assert db.columns_of("SELECT 1 AS a, 'x'::varchar(3) AS b, pg_sleep(60)::text AS c -- end") == [
-        ("a", "integer"),
-        ("b", "character varying"),
-        ("c", "text"),
-    ]
+    assert db.columns_of("SELECT 1 AS a, 'x'::varchar(3) AS b, pg_sleep(60)::text AS c -- end") == {
+        "a": "integer",
+        "b": "character varying",
+        "c": "text",
+    }
 
 
 def test_a_transaction_is_all_or_nothing_and_raises_what_was_raised(db):
@@ -347,7 +357,7 @@ def test_a_holder_that_copies_is_at_work_as_long_as_rows_come(settings, warehous
     gate, taken = threading.Event(), []
     with connections.connect("LoadA") as db:
         db.execute("CREATE TABLE public.t (id INTEGER PRIMARY KEY, v TEXT)")
-        parts = {"one": lambda: Gated(gate, flows), "other": lambda: Text(b"")}
+        parts = Texts(lambda: Gated(gate, flows), lambda: Text(b""))
         outcome = contextlib.nullcontext() if flows else pytest.raises(WarehouseLost, match="connection lost")
 
         def other():
@@ -356,7 +366,7 @@ def test_a_holder_that_copies_is_at_work_as_long_as_rows_come(settings, warehous
             taken.append(take("public.t", gate))
 
         with outcome, db.locked("public.t"), meanwhile(other):
-            db.copy("public.t", ("id", "v"), parts, r"\N", lambda rows: None)
+            db.copy("public.t", ("id", "v"), parts, lambda rows: None)
         assert taken == [not flows]
         assert db.ended is not flows
 
@@ -428,7 +438,7 @@ def test_a_bad_line_is_placed(db, text, said):
 
 def test_bytes_that_are_no_text_are_placed(db):
     with pytest.raises(DataError, match=r'^part-0, line 1: invalid byte sequence for encoding "UTF8": 0xff$'):
-        db.copy("public.t", ("id", "v"), {"part-0": lambda: Text(b"1,\xff\n")}, r"\N", lambda rows: None)
+        db.copy("public.t", ("id", "v"), Texts(lambda: Text(b"1,\xff\n")), lambda rows: None)
 
 
 def test_a_copy_that_is_cut_off_is_a_lost_connection(db, warehouse):
@@ -440,7 +450,7 @@ def test_a_copy_that_is_cut_off_is_a_lost_connection(db, warehouse):
             return super().read(size)
 
     with pytest.raises(WarehouseError, match=r"connection lost \(.*\); run again when it answers"):
-        db.copy("public.t", ("id", "v"), {"part-0": lambda: Cut(b"1,a\n" * 100_000)}, r"\N", lambda rows: None)
+        db.copy("public.t", ("id", "v"), Texts(lambda: Cut(b"1,a\n" * 100_000)), lambda rows: None)
 
 
 def test_the_first_failure_stops_the_other_parts(db, settings):
@@ -461,7 +471,7 @@ def test_a_small_copy_needs_no_other_connection(db, warehouse):
             return super().read(size)
 
     at_work = set()
-    assert db.copy("public.t", ("id", "v"), {"part-0": lambda: Watched(b"1,a\n")}, r"\N", lambda rows: None) == 1
+    assert db.copy("public.t", ("id", "v"), Texts(lambda: Watched(b"1,a\n")), lambda rows: None) == 1
     assert at_work == set(db.query("SELECT pg_backend_pid()"))
 
 

@@ -67,8 +67,8 @@ def test_first_loads_of_one_name_in_two_schemas_do_not_meet(nights, warehouse):
     ):
         first.audit([first.key])
         second.audit([second.key])
-        one.become(first.table, "raw", "venue", ())
-        other.become(second.table, "public", "venue", ())
+        one.become(first.table, "raw", "venue", "", ())
+        other.become(second.table, "public", "venue", "", ())
     assert indexes(warehouse, "raw.venue") == indexes(warehouse, "public.venue") == {"venue_pkey": "id"}
 
 

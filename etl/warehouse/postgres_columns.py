@@ -1,13 +1,14 @@
-"""Changing a table that people read: whom such a change waits for, and what stands in its way."""
+"""Changing a table of Postgres that people read: whom it waits for, what stands in its way, which types fit which."""
 
 import random
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from etl.errors import Locked
+from etl.warehouse.engine import Engine
 from etl.warehouse.names import quote
-from etl.warehouse.postgres import Postgres
 
 # An ALTER that waits for a reader makes every reader after it wait too, so it never waits for longer than this. One
 # second more than autovacuum needs to notice that it is in the way, and to give way.
@@ -15,7 +16,7 @@ _TRY_SECONDS = 2
 _LONGEST_PAUSE = 4
 
 
-def between_readers(db: Postgres, schema: str, table: str, work: Callable[[], None]) -> None:
+def between_readers(db: Engine, schema: str, table: str, work: Callable[[], None]) -> None:
     """Do `work`, which alters the table, in a transaction of its own, in a moment in which nobody else has it open.
 
     Such a moment is looked for again and again until [warehouse] lock_timeout has passed; then Locked names those who
@@ -41,7 +42,7 @@ def between_readers(db: Postgres, schema: str, table: str, work: Callable[[], No
         time.sleep(pause)
 
 
-def _readers(db: Postgres, schema: str, table: str) -> str:
+def _readers(db: Engine, schema: str, table: str) -> str:
     """Who has the table open now: pid, user, application, and since when, where the server tells us."""
     found = db.query(
         "SELECT DISTINCT a.pid, a.usename, a.application_name, a.xact_start FROM pg_locks l "
@@ -58,7 +59,7 @@ def _readers(db: Postgres, schema: str, table: str) -> str:
     return ", ".join(told) or "sessions that have gone in this moment"
 
 
-def dependents(db: Postgres, schema: str, table: str, column: str) -> list[str]:
+def dependents(db: Engine, schema: str, table: str, column: str) -> list[str]:
     """What would keep the server from giving the column another type, as it describes it: views, rules, functions.
 
     Not the table's own indexes, statistics, constraints and defaults, which the server makes anew by itself.
@@ -78,7 +79,7 @@ def dependents(db: Postgres, schema: str, table: str, column: str) -> list[str]:
     return [described for (described,) in found]
 
 
-def around_views(db: Postgres, schema: str, table: str, column: str, statement: str) -> str:
+def around_views(db: Engine, schema: str, table: str, column: str, statement: str) -> str:
     """What a person runs for an ALTER of the column: with its views dropped before and made again after it."""
     if not (using := dependents(db, schema, table, column)):
         return statement
@@ -119,3 +120,44 @@ def _are_all_views(using: Sequence[str], views: Sequence[tuple[Any, ...]]) -> bo
 _ON_THE_COLUMN = """pg_attribute a JOIN pg_depend d
                   ON a.attrelid = to_regclass(%s) AND a.attname = %s AND d.refclassid = 'pg_class'::regclass
                      AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum"""
+
+
+# ---- types
+
+
+def canonical(kind: str) -> str:
+    """A type as the server itself writes it."""
+    name = kind.lower().replace(", ", ",")
+    return _WRITTEN.get(name, name)
+
+
+_WRITTEN = {
+    "timestamp": "timestamp without time zone",
+    "timestamptz": "timestamp with time zone",
+    "time": "time without time zone",
+}
+
+
+_INTEGERS = {"smallint": 5, "integer": 10, "bigint": 19}
+
+
+def is_wider(was: str, becomes: str) -> bool:
+    """Whether every value of the one type is a value of the other, and the same."""
+    if becomes in _INTEGERS:
+        return was in _INTEGERS and _INTEGERS[was] < _INTEGERS[becomes]
+    if becomes == "numeric":
+        return was in _INTEGERS or was.startswith("numeric(")
+    if becomes.startswith("numeric("):
+        digits = _digits(was)
+        return digits is not None and all(has <= room for has, room in zip(digits, _digits(becomes) or (), strict=True))
+    if becomes == "double precision":
+        return was == "real"
+    return becomes == "text" and was.startswith("character varying")
+
+
+def _digits(kind: str) -> tuple[int, int] | None:
+    """Before and after the point."""
+    if kind in _INTEGERS:
+        return _INTEGERS[kind], 0
+    found = re.fullmatch(r"numeric\((\d+),(\d+)\)", kind)
+    return (int(found[1]) - int(found[2]), int(found[2])) if found else None
