@@ -10,6 +10,8 @@ from etl.conformance import Finding
 from etl.warehouse.postgres import Postgres
 from tests.conftest import Bucket, Settings, WarehouseDatabase
 
+pytestmark = pytest.mark.engines("postgres", reason="it is to be found out; tests/redshift asks the emulator")
+
 # What plain Postgres, which has neither COPY from S3 nor its catalogue, must be found to do otherwise.
 OTHERWISE = {
     "version() is Redshift's",

@@ -27,19 +27,20 @@ def emulated(ground: Ground) -> Said:
 
 @check("isolation level is known", Like("Snapshot Isolation or Serializable", r"(?i)^(snapshot|serializable)"))
 def isolation(ground: Ground) -> Said:
-    """Under SERIALIZABLE loads take one lock more, which all of them share; asked of SVV_REDSHIFT_DATABASES."""
+    """Under SERIALIZABLE loads take one lock more, which all of them share; asked of STV_DB_ISOLATION_LEVEL."""
     return Said(
-        ground.one(
-            "SELECT TRIM(isolation_level) FROM svv_redshift_databases WHERE TRIM(database_name) = current_database()"
-        )
+        ground.one("SELECT TRIM(isolation_level) FROM stv_db_isolation_level WHERE TRIM(db_name) = current_database()")
     )
 
 
-@check("STV_DB_ISOLATION_LEVEL", Like("Snapshot Isolation or Serializable", r"(?i)^(snapshot|serializable)"))
-def isolation_of_stv(ground: Ground) -> Said:
+@check("SVV_REDSHIFT_DATABASES", Like("Snapshot Isolation or Serializable", r"(?i)^(snapshot|serializable)"))
+def isolation_of_svv(ground: Ground) -> Said:
     """Nothing of ours relies on it; it should say the same as the one before."""
     return Said(
-        ground.one("SELECT TRIM(isolation_level) FROM stv_db_isolation_level WHERE TRIM(db_name) = current_database()")
+        ground.one(
+            "SELECT TRIM(database_isolation_level) FROM svv_redshift_databases "
+            "WHERE TRIM(database_name) = current_database()"
+        )
     )
 
 

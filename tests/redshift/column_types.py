@@ -171,8 +171,10 @@ def _type(name: str, arguments: tuple[int, ...], said: CopyStatement) -> tuple[s
         precision, scale = (*arguments, 0)[:2] if arguments else (18, 0)
         return "numeric", f"{precision}, {scale}", *_decimal(precision, scale, said.round_decimals)
     if name in ("real", "double precision"):
-        # The least that is not 0, and the most.
-        least, largest = (1.41e-45, 3.4028234e38) if name == "real" else (5e-324, 1.7976931348623157e308)
+        # The least that is not 0, as documented, and the most.
+        least, largest = (
+            (1.1754943e-38, 3.4028235e38) if name == "real" else (2.2250738585072014e-308, 1.7976931348623157e308)
+        )
         kind = "float4" if name == "real" else "float8"
         return kind, "0", functools.partial(_float, least, largest), functools.partial(_floats, least, largest)
     if name.startswith(("date", "timestamp")):

@@ -19,6 +19,13 @@ UPSTREAM_PATH = "redshift, pg_catalog"
 _NOT_THERE = listed("savepoint release listen unlisten notify discard do checkpoint cluster table values")
 
 
+# What MAX is.
+_LONGEST = {
+    **dict.fromkeys(("varchar", "varying", "nvarchar"), "65535"),
+    **dict.fromkeys(("char", "character", "nchar"), "4096"),
+}
+
+
 @dataclass(frozen=True)
 class Own:
     """A statement that needs no parser. Its fields are those of a Statement."""
@@ -74,7 +81,7 @@ def recognised(text: str, found: Sequence[Token]) -> Own | None:
 def stripped(found: Sequence[Token]) -> Stripped:
     """The statement without the words that only Redshift knows."""
     words = [token.word for token in found[:5]] + [""] * 5
-    left = [_minus(token) for token in found]
+    left = [_spelt(found, place) for place in range(len(found))]
     if words[0] == "create" and "table" in words[1:4] and "external" not in words[1:4]:
         done = table_attributes.strip(left)
         return Stripped(join(done.left), tuple(_name(column) for column in done.columns))
@@ -92,9 +99,16 @@ def stripped(found: Sequence[Token]) -> Stripped:
     return Stripped(join(left))
 
 
-def _minus(token: Token) -> Token:
-    """MINUS is reserved, and so can be nothing but EXCEPT."""
-    return Token("EXCEPT", "except", token.kind, token.start, token.end) if token.word == "minus" else token
+def _spelt(found: Sequence[Token], place: int) -> Token:
+    """A word as Postgres has it: MINUS is reserved, and can be nothing but EXCEPT; MAX is a length in types."""
+    token = found[place]
+    if token.word == "minus":
+        return Token("EXCEPT", "except", token.kind, token.start, token.end)
+    if token.word == "max" and place > 1 and found[place - 1].text == "(" and found[place + 1 : place + 2]:
+        longest = _LONGEST.get(found[place - 2].word)
+        if longest and found[place + 1].text == ")":
+            return Token(longest, "", "ICONST", token.start, token.end)
+    return token
 
 
 def _name(token: Token) -> str:
@@ -225,11 +239,11 @@ def parameter(tree: Tree) -> str:
 def _value(arg: Tree) -> str:
     value: Any = arg.val if isinstance(arg, ast.A_Const) else None
     if isinstance(value, ast.String):
-        return value.sval
+        return str(value.sval)
     if isinstance(value, ast.Integer):
         return str(value.ival)
     if isinstance(value, ast.Float):
-        return value.fval
+        return str(value.fval)
     if isinstance(value, ast.Boolean):
         return "true" if value.boolval else "false"
     raise Refused("42601", "a parameter's value is a literal in Redshift")

@@ -141,7 +141,7 @@ def upstream_copy(statement: CopyStatement, columns: Sequence[TableColumn]) -> s
     """The COPY that reads what `load` writes; `columns` are those given to `load`."""
     table = ".".join(_quote(name) for name in (statement.schema, statement.table) if name)
     names = ", ".join(_quote(column.name) for column in _written(statement, columns))
-    return rf"COPY {table} ({names}) FROM STDIN (FORMAT csv, NULL '\N', ENCODING 'UTF8')"
+    return rf"COPY {table} ({names}) FROM STDIN (FORMAT csv, NULL E'\\N', ENCODING 'UTF8')"
 
 
 def load(statement: CopyStatement, columns: Sequence[TableColumn], s3: Any, write: Callable[[bytes], None]) -> Loaded:

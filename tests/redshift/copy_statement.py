@@ -54,7 +54,7 @@ def parse_copy(text: str) -> CopyStatement:
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/)
-    |(?P<string>'(?:[^']|'')*')
+    |(?P<string>'(?:[^'\\]|\\.|'')*')
     |(?P<quoted>"(?:[^"]|"")+")
     |(?P<word>[A-Za-z_\u0080-\U0010ffff#][\w$#]*)
     |(?P<number>\d+)
@@ -66,6 +66,7 @@ _KEYS = re.compile(r"aws_access_key_id=[^;=\s]+;aws_secret_access_key=[^;\s]+(;t
 _URL = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.+", re.DOTALL)
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ESCAPE = re.compile(r"\\(t|\d{1,3})")
+_IN_STRING = re.compile(r"''|\\([0-7]{1,3}|.)", re.DOTALL)
 _ENCODINGS = {"UTF8": "UTF8", "UTF-8": "UTF8", "ISO88591": "ISO88591"}
 _NOT_FOR_CSV = ("ESCAPE", "REMOVEQUOTES", "FIXEDWIDTH")
 # Of Redshift, and beyond what the emulator can do.
@@ -106,10 +107,19 @@ class _Token:
     @property
     def value(self) -> str:
         """Without quotes; an unquoted name in lower case, as Redshift folds it."""
-        if self.kind in ("string", "quoted"):
-            mark = self.text[0]
-            return self.text[1:-1].replace(mark * 2, mark)
-        return self.text.lower()
+        if self.kind == "string":
+            return _IN_STRING.sub(_unescaped, self.text[1:-1])
+        return self.text[1:-1].replace('""', '"') if self.kind == "quoted" else self.text.lower()
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    escape = match[1]
+    if escape is None:
+        return "'"
+    return chr(int(escape, 8)) if escape[0] in "01234567" else _CONTROLS.get(escape, escape)
+
+
+_CONTROLS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 class _Parser:
@@ -218,7 +228,9 @@ class _Parser:
 
     def _null(self) -> None:
         token = self._as_string()
-        text = "\0" if token.value in (r"\0", r"\000") else token.value
+        # So the documentation writes the default, though a backslash in any other literal is an escape.
+        text = r"\N" if token.text == r"'\N'" else token.value
+        text = "\0" if text in (r"\0", r"\000") else text
         if "\n" in text or "\r" in text:
             raise Refused(VALUE, "NULL argument must not contain a line end", position=token.position)
         self._said["null"] = text

@@ -4,6 +4,7 @@ A chunk whose every quote stands where the RFC puts it goes to Arrow's reader, w
 fields there; in all others each record is read by itself, and its fault named.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -84,7 +85,9 @@ class Csv:
 
     def columns(self, chunk: Chunk, width: int, ignore_blank_lines: bool) -> list[pa.Array] | None:
         """The chunk's fields, a column each; None where rows are not of that width, or not of UTF-8."""
-        # To Arrow an empty line is a row of that width.
+        # Arrow passes over a byte order mark, and takes an empty line for a row of that width.
+        if chunk.data.startswith(codecs.BOM_UTF8):
+            return None
         if chunk.blank and width > 1 and not ignore_blank_lines:
             return None
         names = [str(i) for i in range(width)]

@@ -8,8 +8,9 @@ from pglast import ast, enums
 from tests.redshift import sql_types
 from tests.redshift.errors import Refused
 from tests.redshift.printing import printed
-from tests.redshift.queries import Query, refuse
+from tests.redshift.queries import Query
 from tests.redshift.sql_types import Tree
+from tests.redshift.trees import refuse
 from tests.redshift.words import SYSTEM_COLUMNS
 
 _KEYS = {
@@ -90,15 +91,16 @@ def create_table(statement: Tree, named: Sequence[str]) -> tuple[str, ...]:
         if column.colname in in_primary:
             _make_not_null(column)
     table = relation(statement.relation)
-    return (printed(statement), *(declare(table, key) for key in keys))
+    return (printed(statement), *(declare(table, key, once=bool(statement.if_not_exists)) for key in keys))
 
 
-def declare(table: str, key: Key) -> str:
+def declare(table: str, key: Key, once: bool = False) -> str:
+    """`once`: the table may have been there, and have the key."""
     listed = ", ".join(literal(name) for name in key.columns)
     others = ", ".join(literal(name) for name in key.other_columns)
     return (
         f"CALL redshift.declare_key({literal(table)}, {literal(key.kind)}, {literal(key.name)}, "
-        f"ARRAY[{listed}]::text[], {literal(key.other)}, ARRAY[{others}]::text[])"
+        f"ARRAY[{listed}]::text[], {literal(key.other)}, ARRAY[{others}]::text[], {str(once).lower()})"
     )
 
 

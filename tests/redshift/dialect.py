@@ -15,8 +15,9 @@ from pglast.parser import ParseError
 from tests.redshift import commands, definitions
 from tests.redshift.errors import Refused
 from tests.redshift.printing import printed
-from tests.redshift.queries import Query, names, refuse, reserved, tables
+from tests.redshift.queries import Query
 from tests.redshift.tokens import Token, near, split, syntax_error
+from tests.redshift.trees import refuse, reserved, tables
 
 _LONGEST_NAME = 127
 # Postgres's own names end here, silently.
@@ -76,7 +77,8 @@ def _check_names(tree: Any, found: list[Token]) -> None:
     word = reserved(tree, quoted)
     if word is not None:
         raise near(next(token for token in found if token.word == word))
-    for name in names(tree):
+    # The parser cuts them.
+    for name in (token.text.strip('"') for token in found if token.kind == "IDENT"):
         if len(name.encode()) > _LONGEST_NAME:
             raise Refused("42622", f'identifier "{name}" is longer than {_LONGEST_NAME} bytes')
         if len(name.encode()) > _LONGEST_UPSTREAM:

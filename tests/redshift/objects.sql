@@ -349,8 +349,6 @@ CREATE FUNCTION redshift.can_json_parse(text) RETURNS boolean
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE RETURN $1 IS JSON;
 CREATE FUNCTION redshift.json_parse(text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE RETURN $1::jsonb;
-CREATE FUNCTION redshift.json_serialize(jsonb) RETURNS redshift.varchar
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE RETURN $1::text::redshift.varchar;
 
 
 -- The session.
@@ -413,7 +411,8 @@ BEGIN
 END $$;
 
 -- Names are resolved as the caller, rows written as the superuser, and only for the table's owner.
-CREATE PROCEDURE redshift.declare_key(relation text, kind text, key text, columns text[], other text, other_columns text[])
+CREATE PROCEDURE redshift.declare_key(
+    relation text, kind text, key text, columns text[], other text, other_columns text[], once boolean)
     LANGUAGE plpgsql AS $$
 DECLARE
     target regclass := relation::regclass;
@@ -428,10 +427,12 @@ BEGIN
                 pg_catalog.format('there is no primary key for referenced table "%s"', other);
         END IF;
     END IF;
-    CALL redshift.remember_key(target, kind, key, redshift.column_numbers(target, columns), coalesce(referred, 0::oid), other_keys);
+    CALL redshift.remember_key(
+        target, kind, key, redshift.column_numbers(target, columns), coalesce(referred, 0::oid), other_keys, once);
 END $$;
 
-CREATE PROCEDURE redshift.remember_key(target regclass, kind text, key text, columns smallint[], referred oid, other_keys smallint[])
+CREATE PROCEDURE redshift.remember_key(
+    target regclass, kind text, key text, columns smallint[], referred oid, other_keys smallint[], once boolean)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_class WHERE oid = target AND pg_has_role(session_user, relowner, 'MEMBER')) THEN
@@ -439,7 +440,7 @@ BEGIN
     END IF;
     DELETE FROM redshift.declared_keys k WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = k.conrelid);
     -- CREATE TABLE IF NOT EXISTS declares the keys of a table that has them.
-    IF EXISTS (SELECT FROM redshift.declared_keys WHERE conrelid = target AND conname = key::name AND contype = kind::"char") THEN
+    IF once AND EXISTS (SELECT FROM redshift.declared_keys WHERE conrelid = target AND conname = key::name) THEN
         RETURN;
     END IF;
     IF kind = 'p' AND EXISTS (SELECT FROM redshift.declared_keys WHERE conrelid = target AND contype = 'p') THEN

@@ -1,18 +1,18 @@
 """Expressions and queries: what Redshift refuses in them, and what upstream stands for what it has."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from pglast import ast, enums
 
 from tests.redshift import functions, sql_types
+from tests.redshift.correlation import CORRELATED, check_correlation
 from tests.redshift.errors import Refused
 from tests.redshift.sql_types import Tree
-from tests.redshift.words import RESERVED, listed
+from tests.redshift.trees import is_a, of_catalogue, refuse, replaced, tables, walk
+from tests.redshift.words import OWN_PARAMETERS, listed
 
 _ON_TABLES = "Specified types or functions (one per INFO message) not supported on Redshift tables."
-_CORRELATED = "This type of correlated subquery pattern is not supported yet"
-_CATALOGUES = ("pg_catalog", "information_schema")
 _OPERATORS = listed("+ - * / % ^ |/ ||/ @ & | # ~ << >> = <> != < > <= >= || ~* !~ !~* ~~ !~~ ~~* !~~*")
 # Nodes that mean in Redshift what they mean in Postgres; the others have a rule below, or are refused.
 _PLAIN = (
@@ -51,92 +51,6 @@ _PLAIN = (
 )
 
 
-def refuse(message: str, node: Tree = None, sqlstate: str = "42601") -> Refused:
-    location = getattr(node, "location", None)
-    position = location + 1 if isinstance(location, int) and location >= 0 else None
-    return Refused(sqlstate, message, position=position)
-
-
-def children(node: Tree) -> Iterator[tuple[str, Any]]:
-    for name in node:
-        value = getattr(node, name)
-        if isinstance(value, (ast.Node, tuple)):
-            yield name, value
-
-
-def walk(value: Any) -> Iterator[ast.Node]:
-    """Every node below, and the node itself."""
-    if isinstance(value, tuple):
-        for each in value:
-            yield from walk(each)
-    elif isinstance(value, ast.Node):
-        yield value
-        for _, below in children(value):
-            yield from walk(below)
-
-
-def replaced(value: Any, change: Callable[[ast.Node], ast.Node]) -> Any:
-    """The tree with every node changed, those below first."""
-    if isinstance(value, tuple):
-        return tuple(replaced(each, change) for each in value)
-    if not isinstance(value, ast.Node):
-        return value
-    for name, below in list(children(value)):
-        new = replaced(below, change)
-        if new is not below:
-            setattr(value, name, new)
-    return change(value)
-
-
-def names(statement: Tree) -> Iterator[Any]:
-    """Every name that the statement gives or refers to: not those of functions, types and operators."""
-    for node in walk(statement):
-        if isinstance(node, ast.ColumnRef):
-            fields = [field.sval for field in node.fields if isinstance(field, ast.String)]
-            # Redshift's catalogue has oid in columns, though it is reserved; sysdate is no column.
-            yield from (name for name in fields if name != "oid" and fields != ["sysdate"])
-        elif isinstance(node, ast.RangeVar):
-            yield from (name for name in (node.catalogname, node.schemaname, node.relname) if name)
-        elif isinstance(node, ast.ResTarget) and node.name:
-            yield node.name
-        elif isinstance(node, ast.Alias):
-            yield node.aliasname
-            yield from (column.sval for column in node.colnames or ())
-        elif isinstance(node, ast.CommonTableExpr):
-            yield node.ctename
-            yield from (column.sval for column in node.aliascolnames or ())
-        elif isinstance(node, ast.ColumnDef) and node.colname:
-            yield node.colname
-        elif isinstance(node, ast.Constraint):
-            for listed in (node.keys, node.fk_attrs, node.pk_attrs):
-                yield from (column.sval for column in listed or ())
-            if node.conname:
-                yield node.conname
-        elif isinstance(node, ast.JoinExpr):
-            yield from (column.sval for column in node.usingClause or ())
-        elif isinstance(node, ast.IntoClause):
-            yield from (column.sval for column in node.colNames or ())
-        elif isinstance(node, (ast.AlterTableCmd, ast.CreateSchemaStmt, ast.RenameStmt)):
-            given = (getattr(node, "name", None), getattr(node, "schemaname", None), getattr(node, "newname", None))
-            yield from (name for name in (*given, getattr(node, "subname", None)) if name)
-        elif isinstance(node, ast.DropStmt):
-            for named in node.objects:
-                yield from (part.sval for part in (named if isinstance(named, tuple) else (named,)))
-
-
-def tables(statement: Tree) -> list[ast.RangeVar]:
-    """The relations that it refers to, without its common table expressions."""
-    own = {node.ctename for node in walk(statement) if isinstance(node, ast.CommonTableExpr)}
-    return [n for n in walk(statement) if isinstance(n, ast.RangeVar) and (n.schemaname or n.relname not in own)]
-
-
-def of_catalogue(table: Tree) -> bool:
-    """Whether the leader node answers for it alone."""
-    if table.schemaname:
-        return table.schemaname in _CATALOGUES
-    return table.relname.startswith("pg_")
-
-
 class Query:
     """The rules for one statement. `catalogue` says that no table of a user and no system table is near."""
 
@@ -146,7 +60,7 @@ class Query:
 
     def rewritten(self) -> Any:
         """What upstream runs; Refused where Redshift would not."""
-        _no_skipping_correlation(self.statement)
+        check_correlation(self.statement)
         self._no_stray_values()
         # From the top: what is wrong with a statement as a whole is its own fault, not that of a clause in it.
         for node in walk(self.statement):
@@ -202,8 +116,8 @@ class Query:
         raise refuse("rows as values are not known to be in Redshift", node, "0A000")
 
     def _cast(self, node: Tree) -> ast.Node:
-        if sql_types.interval_literal(node.typeName) and isinstance(node.arg, ast.A_Const):
-            return node
+        if sql_types.interval_literal(node.typeName) and not isinstance(node.arg, ast.A_Const):
+            raise refuse('type "interval" is emulated in literals alone', node, "0A000")
         return node
 
     def _type(self, node: Tree) -> ast.Node:
@@ -308,7 +222,7 @@ class Query:
         if node.jointype != enums.JoinType.JOIN_INNER and node.quals is not None:
             for below in walk(node.quals):
                 if isinstance(below, ast.SubLink):
-                    raise Refused("0A000", _CORRELATED)
+                    raise Refused("0A000", CORRELATED)
         return node
 
     def _insert(self, node: Tree) -> None:
@@ -451,10 +365,10 @@ def _no_returning(node: Any) -> None:
 
 
 def _equalities(condition: Any) -> bool:
-    if isinstance(condition, ast.BoolExpr):
+    if is_a(condition, ast.BoolExpr):
         return condition.boolop == enums.BoolExprType.AND_EXPR and all(_equalities(each) for each in condition.args)
     return (
-        isinstance(condition, ast.A_Expr)
+        is_a(condition, ast.A_Expr)
         and condition.kind == enums.A_Expr_Kind.AEXPR_OP
         and condition.name[-1].sval == "="
         and isinstance(condition.lexpr, ast.ColumnRef)
@@ -474,7 +388,7 @@ def _window(name: str, over: Tree, node: Tree) -> None:
 
 
 def _date_part(node: Tree, name: str) -> ast.A_Const:
-    if isinstance(node, ast.ColumnRef) and len(node.fields) == 1:
+    if is_a(node, ast.ColumnRef) and len(node.fields) == 1:
         given = node.fields[0].sval
     elif isinstance(node, ast.A_Const) and isinstance(node.val, ast.String):
         given = node.val.sval
@@ -501,6 +415,8 @@ def _translated(name: str, node: Tree) -> ast.Node:
         # A literal would be a TIMESTAMPTZ upstream, of its own choice.
         moments = [_as(arg, "pg_catalog", "timestamp") if _is_text(arg) else arg for arg in args[1:]]
         node.args = (_date_part(args[0], name), *moments)
+    elif name == "current_setting" and args and _is_text(args[0]) and args[0].val.sval.lower() in OWN_PARAMETERS:
+        node.args = (_text(f"redshift.{args[0].val.sval.lower()}"), ast.A_Const(val=ast.Boolean(boolval=True)))
     elif name in ("nvl", "coalesce"):
         return ast.CoalesceExpr(args=args)
     elif name == "nvl2" and len(args) == 3:
@@ -509,8 +425,6 @@ def _translated(name: str, node: Tree) -> ast.Node:
         return ast.CaseExpr(args=(ast.CaseWhen(expr=present, result=args[1]),), defresult=args[2])
     elif name == "decode" and len(args) >= 3:
         return _decoded(args)
-    elif name == "isnull":
-        raise _no_function(name, node)
     elif name == "listagg" and args:
         node.agg_within_group = False
         # The same expression has to be listed and sorted by where it is DISTINCT: that one is a string already.
@@ -530,70 +444,3 @@ def _decoded(args: tuple[Tree, ...]) -> ast.Node:
         )
         whens.append(ast.CaseWhen(expr=same, result=result))
     return ast.CaseExpr(args=tuple(whens), defresult=rest[0] if rest else None)
-
-
-def _no_skipping_correlation(statement: Tree) -> None:
-    """Refuses a subquery that refers to a query further out than the next one, by its tables' names."""
-    blocks: list[tuple[ast.Node, set[str]]] = []
-
-    def visit(value: Any) -> None:
-        if isinstance(value, tuple):
-            for each in value:
-                visit(each)
-            return
-        if not isinstance(value, ast.Node):
-            return
-        # The two sides of a UNION are blocks, and the UNION is none.
-        block = isinstance(value, (ast.SelectStmt, ast.UpdateStmt, ast.DeleteStmt)) and not getattr(value, "larg", None)
-        if block:
-            blocks.append((value, _visible(value)))
-        if isinstance(value, ast.ColumnRef) and len(value.fields) > 1 and isinstance(value.fields[-2], ast.String):
-            table = value.fields[-2].sval
-            away = next((back for back, (_, known) in enumerate(reversed(blocks)) if table in known), 0)
-            if away > 1:
-                raise Refused("0A000", _CORRELATED)
-            if away:
-                _allowed_correlation(blocks[-1][0])
-        for _, below in children(value):
-            visit(below)
-        if block:
-            blocks.pop()
-
-    visit(statement)
-
-
-def _allowed_correlation(inner: Tree) -> None:
-    """A correlated subquery has no window function."""
-    for node in walk(getattr(inner, "targetList", None) or ()):
-        if isinstance(node, ast.FuncCall) and node.over is not None:
-            raise Refused("0A000", _CORRELATED)
-
-
-def _visible(node: Tree) -> set[str]:
-    """What columns of the query's own tables may be qualified with."""
-    sources = [getattr(node, name, None) for name in ("fromClause", "usingClause", "relation")]
-    found: set[Any] = set()
-
-    def collect(value: Any) -> None:
-        if isinstance(value, tuple):
-            for each in value:
-                collect(each)
-        elif isinstance(value, ast.JoinExpr):
-            collect((value.larg, value.rarg))
-        elif isinstance(value, (ast.RangeVar, ast.RangeSubselect, ast.RangeFunction)):
-            if value.alias is not None:
-                found.add(value.alias.aliasname)
-            elif isinstance(value, ast.RangeVar):
-                found.add(value.relname)
-
-    collect(tuple(source for source in sources if source is not None))
-    return found
-
-
-def reserved(statement: Tree, quoted: list[str]) -> str | None:
-    """A reserved word that the statement takes for a name without quoting it; `quoted` are its quoted names."""
-    counted: dict[str, int] = {}
-    for name in names(statement):
-        if name in RESERVED:
-            counted[name] = counted.get(name, 0) + 1
-    return next((name for name, count in counted.items() if count > quoted.count(name)), None)

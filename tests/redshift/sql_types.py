@@ -85,8 +85,6 @@ def _length(given: Tree, name: str, longest: int, default: int | None) -> int | 
     if not given.typmods:
         return default
     length = _integer(given.typmods[0]) if len(given.typmods) == 1 else None
-    if isinstance(given.typmods[0], ast.ColumnRef) and given.typmods[0].fields[0].sval == "max":
-        length = longest
     if length is None or length < 1:
         raise Refused("22023", f"length for type {name} must be at least 1", position=_position(given))
     if length > longest:

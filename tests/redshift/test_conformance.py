@@ -10,10 +10,13 @@ from etl.warehouse.redshift import Redshift
 from tests.conftest import Bucket, Settings
 from tests.redshift.conftest import RedshiftDatabase
 
-# What the emulator does otherwise, and is not mistaken for a cluster by.
+# What the emulator does otherwise. No load of ours comes upon the second and third; the last is of the emulator's COPY,
+# which reads a backslash in NULL AS as it stands.
 OTHERWISE = {
     "no emulator",
     "LISTAGG does not cut",
+    "a byte order mark before a number",
+    "a token of our own is NULL",
 }
 
 

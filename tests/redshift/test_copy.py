@@ -73,6 +73,12 @@ def test_names_fold_unless_they_are_quoted():
         ("QUOTE AS '%'", "quote", "%"),
         ("NULL AS 'it''s null'", "null", "it's null"),
         (r"NULL '\000'", "null", "\0"),
+        (r"NULL AS '\N'", "null", r"\N"),
+        (r"NULL AS '\\N'", "null", r"\N"),
+        (r"NULL AS '\\N#a1'", "null", r"\N#a1"),
+        (r"NULL AS '\N#a1'", "null", "N#a1"),
+        (r"NULL AS 'it\'s'", "null", "it's"),
+        (r"DELIMITER '\\t'", "delimiter", "\t"),
         ("BZIP2", "compression", "bz2"),
         ("GZIP", "compression", "gzip"),
         ("NOLOAD", "no_load", True),
@@ -481,6 +487,10 @@ def test_an_empty_file_has_no_rows(texts):
     assert texts.load(b"") == []
 
 
+def test_a_byte_order_mark_is_text(texts):
+    assert texts.load("\ufeffa,b\n".encode()) == [("\ufeffa", "b")]
+
+
 def test_latin_1(texts):
     assert texts.load("é,ß\n".encode("latin-1"), "ENCODING ISO88591") == [("é", "ß")]
 
@@ -824,7 +834,7 @@ ROWS = st.tuples(
         for values in (
             st.integers(-(2**63), 2**63 - 1),
             st.integers(-(10**12) + 1, 10**12 - 1).map(lambda number: decimal.Decimal(number).scaleb(-4)),
-            st.floats(allow_nan=False),
+            st.floats(allow_nan=False, allow_subnormal=False),
             st.booleans(),
             st.dates(),
             MOMENTS,
