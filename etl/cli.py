@@ -1,9 +1,11 @@
 """The command line: `etl`."""
 
+import contextlib
 import datetime
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -258,6 +260,37 @@ def compare(table: str, date: datetime.datetime | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.option("--conformance", is_flag=True, help="Does this cluster do what Turnstile believes of Redshift?")
+@click.option("--json", "as_json", is_flag=True, help="For machines: one object a finding.")
+def doctor(conformance: bool, as_json: bool) -> None:
+    """Ask the warehouse whether it is one that Turnstile can work with.
+
+    With --conformance, for Redshift: each thing that is believed of it is tried, in a schema and below a lake prefix
+    that are made for it and removed. Needs what a load needs, reads nobody's tables and writes to none that was there.
+    Exit codes: 0 all of it holds; 30 something does not, and it says what relies on it. On an emulator it always is 30.
+    """
+    from etl import conformance as pack
+
+    if not conformance:
+        raise click.UsageError("--conformance is what there is: it asks a Redshift whether it does what is believed")
+    if not config.warehouse().url.startswith("redshift://"):
+        raise ConfigError("doctor --conformance is for Redshift, and [warehouse] url does not begin with redshift://")
+    found: list[pack.Finding] = []
+
+    def kept(findings: Iterable[pack.Finding]) -> Iterator[pack.Finding]:
+        for finding in findings:
+            found.append(finding)
+            yield finding
+
+    # Whoever stops it in the middle, or closes the pipe, leaves nothing behind.
+    with warehouse.connect("etl doctor") as db, contextlib.closing(pack.conform(db)) as findings:
+        for line in [pack.as_json(kept(findings))] if as_json else pack.report(kept(findings)):
+            click.echo(line)
+    if not all(finding.holds for finding in found):
+        sys.exit(FAILED)
+
+
+@main.command()
 @click.argument("name", type=click.Choice(["warehouse", "lake", "mysql", "redis", "elasticsearch", "luigid"]))
 def url(name: str) -> None:
     """Print where NAME is. The warehouse's is the analysts' address, for a BI tool."""
@@ -353,7 +386,7 @@ def _show_the_morning() -> None:
         WHERE sold_date_key = (SELECT MAX(sold_date_key) FROM mart.daily_sales) ORDER BY gross DESC, event LIMIT 5
     """
     with warehouse.connect("etl demo") as db:
-        rows = db.query(sample)
+        rows, version = db.query(sample), db.version()
     table = Table(title="mart.daily_sales: the last day's best", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for heading in ("event", "category", "city", "tickets", "gross", "buyers"):
         table.add_column(heading, justify="left" if heading in ("event", "category", "city") else "right")
@@ -362,9 +395,10 @@ def _show_the_morning() -> None:
     console.print()
     console.print(table)
     urls = stack.urls()
-    console.print(f"\nPoint a BI tool at  {urls['warehouse']}", soft_wrap=True, highlight=False)
+    console.print(f"\nThe warehouse is    {version}", highlight=False)
+    console.print(f"Point a BI tool at  {urls['warehouse']}", soft_wrap=True, highlight=False)
     console.print(f"See the graph at    {urls['luigid']}/static/visualiser/index.html", soft_wrap=True, highlight=False)
 
 
 def _report(server: str, news: str) -> None:
-    click.echo(f"{server:14} {news}")
+    click.echo(f"{server:18} {news}")

@@ -41,7 +41,7 @@ def _with_mysql(db: warehouse.Engine, table: str) -> Comparison:
     losses = _losses(db, target)
     replaced = [column for column, reasons in losses.items() if any("UTF-8" in reason for reason in reasons)]
     keys = held(db, target)
-    with mysql_checksum.opened(table, keys, replaced, _read_as(db, table)) as source, db.snapshot():
+    with mysql_checksum.opened(table, keys, replaced, _read_as(db, table), db.narrow) as source, db.snapshot():
         comparison = _begun(db, target, None)
         comparison.removed = _removed(db, table, source.fields)
         comparison.held = len(keys)

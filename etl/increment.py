@@ -65,7 +65,7 @@ class ExtractChanges(ExtractTable):
             low = mirror.low(db, self.changed, query.fields or [], what)
             new = f"({column} >= '{low}' OR {column} IS NULL OR {column} < '{_FIRST}')" if low else "TRUE"
             guard = _clock(connection) - datetime.timedelta(seconds=config.mysql().commit_lag)
-            source = MySQLTable(connection, to, self.table, mirror.held, (), self.read_as, key_only=True)
+            source = MySQLTable(connection, to, self.table, mirror.held, (), self.read_as, True, db.narrow)
             begin_snapshot(connection)
             if self.deletes != "keep" and mirror.types.keys() >= set(source.key):
                 there = mirror.keys(db, source)

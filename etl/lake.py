@@ -1,4 +1,4 @@
-"""A bucket on S3: objects in, objects out. The only module that knows boto3."""
+"""A bucket on S3: objects in, objects out. No other module talks to S3."""
 
 import concurrent.futures
 import contextlib

@@ -76,7 +76,8 @@ def land_rejected(db: Engine, stage: Stage, extract: ManifestTarget, manifest: M
     columns = ("source_key", "column_name", "reason", "source_row")
     with _named(stage):
         db.land(stage.held, dict.fromkeys(columns, db.type_of("TEXT")))
-        rows = db.copy(stage.held, columns, ManifestParts(extract, manifest, "rejected"), lambda _: None)
+        # A row may be longer than a text of the warehouse: as much of it as there is room for, then.
+        rows = db.copy(stage.held, columns, ManifestParts(extract, manifest, "rejected"), lambda _: None, cut=True)
     if rows != manifest.rows_rejected:
         raise DataError(
             f"{stage.definition.name}: COPY took {rows} rejected rows of {extract.url}, which lists "

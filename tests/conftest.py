@@ -165,7 +165,7 @@ def _for_libpq(url: str) -> str:
     return url.replace("redshift://", "postgresql://")
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(scope="module", params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Which warehouse a test runs on: one after the other, all of them, but for what `engines` says."""
     return request.param

@@ -7,7 +7,7 @@ was expected, what was found, and what of ours relies on it.
 import dataclasses
 import json
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 # Their checks register themselves: those of SQL first, then COPY's, then those of two sessions.
 import etl.conformance.copies
@@ -21,7 +21,7 @@ _WIDTH = 80
 _NAME = 38
 
 
-def conform(db: Session, beside: Callable[[], Session] | None = None) -> Iterator[Finding]:
+def conform(db: Session, beside: Callable[[], Session] | None = None) -> Generator[Finding, None, None]:
     """One Finding a check, as each is done; everything that was made is removed, whatever happens.
 
     `beside` opens a further session; without it, one is opened like `db` itself.

@@ -22,7 +22,7 @@ def version(ground: Ground) -> Said:
 def emulated(ground: Ground) -> Said:
     """What an emulator answers proves nothing about a cluster; run this on one."""
     text = ground.one("SELECT version()")
-    return Said("an emulator" if "emulat" in text.lower() else "a cluster" if "Redshift" in text else "neither")
+    return Said("emulated Redshift" if "emulat" in text.lower() else "a cluster" if "Redshift" in text else "neither")
 
 
 @check("isolation level is known", Like("Snapshot Isolation or Serializable", r"(?i)^(snapshot|serializable)"))

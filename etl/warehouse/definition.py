@@ -75,17 +75,22 @@ def read_definition(schema: str, table: str, engine: str = "postgres") -> Defini
     )
 
 
-# The schema's name is a word of Redshift's own; what stands in literals and brackets is left as it is.
-_RAW = re.compile(r"""'(?:[^']|'')*'|\{[^}]*\}|(?<![\w".])raw\.""")
+# The schema's name is a word of Redshift's own; what stands in literals, names and brackets is left as it is. A comment
+# is read as well, for it may say what to infer; an apostrophe in it begins no literal.
+_RAW = r"""(?<![\w".])raw\."""
+_PIECE = re.compile(rf"""'(?:[^']|'')*'|"[^"]*"|\{{[^}}]*\}}|(?P<ours>--[^\n]*|{_RAW})""")
 
 
 def read_sql(kind: str, file: str, **names: str) -> str:
     """The SELECT in warehouse_sql/<kind>/<file>, with each `{name}` of `names` put in."""
-    text = _RAW.sub(lambda found: '"raw".' if found[0] == "raw." else found[0], _read(sql_path(kind, file)))
-    text = text.strip().rstrip(";")
+    text = _PIECE.sub(_quoted, _read(sql_path(kind, file))).strip().rstrip(";")
     for name, value in names.items():
         text = text.replace("{" + name + "}", value)
     return text
+
+
+def _quoted(found: re.Match[str]) -> str:
+    return re.sub(_RAW, '"raw".', found[0]) if found["ours"] else found[0]
 
 
 def sql_path(kind: str, file: str) -> Path:

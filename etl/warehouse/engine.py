@@ -79,11 +79,13 @@ class Engine(abc.ABC):
 
     Every failure is a WarehouseError or DataError that says what the server said, without values. `seen` is for
     what this session has found to be there and nobody takes away again. `name` is what a table's file calls the engine
-    in its hints.
+    in its hints. `narrow` is whether its checksums are of the kind that knows limits of a text, no MD5 of bytes and
+    no digits of a double: the other side of a comparison is then asked for the same.
     """
 
     name: ClassVar[str]
     port: ClassVar[int]
+    narrow: ClassVar[bool]
 
     def __init__(self, settings: config.Warehouse, application: str):
         self.settings, self._application = settings, application
@@ -187,6 +189,10 @@ class Engine(abc.ABC):
     # ---- what is there
 
     @abc.abstractmethod
+    def version(self) -> str:
+        """What the server says it is, for people."""
+
+    @abc.abstractmethod
     def table(self, schema: str, table: str) -> Table | None:
         """What the server knows of a table; None where there is none."""
 
@@ -249,8 +255,13 @@ class Engine(abc.ABC):
     # ---- stages
 
     @abc.abstractmethod
-    def copy(self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None]) -> int:
-        """COPY parts into a table; the server's count of rows. `copied` hears the rows as they come."""
+    def copy(
+        self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None], cut: bool = False
+    ) -> int:
+        """COPY parts into a table; the server's count of rows. `copied` hears the rows as they come.
+
+        `cut` lets texts be cut that are longer than any column can be.
+        """
 
     @abc.abstractmethod
     def borrow(self, table: str, columns: Mapping[str, str], parts: Parts) -> str:

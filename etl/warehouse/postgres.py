@@ -35,6 +35,7 @@ class Postgres(Engine):
 
     name = "postgres"
     port = 5432
+    narrow = False
     now = "statement_timestamp()"
     default_now = now
 
@@ -89,6 +90,7 @@ class Postgres(Engine):
         columns: Sequence[str],
         parts: Parts,
         copied: Callable[[int], None],
+        cut: bool = False,
     ) -> int:
         """Over `[warehouse] copies` connections. This one is among them, so that what is in one part needs no other.
 
@@ -157,6 +159,9 @@ class Postgres(Engine):
     def holders(self, schema: str, table: str) -> list[str]:
         """Also in the middle of a failed transaction."""
         return self._holders([f"{quote(schema)}.{quote(table)}"], readers=True)
+
+    def version(self) -> str:
+        return f"Postgres {self.query('SHOW server_version')[0][0].split()[0]}"
 
     def table(self, schema: str, table: str) -> Table | None:
         """In one question."""

@@ -55,6 +55,7 @@ class Redshift(Engine):
 
     name = "redshift"
     port = 5439
+    narrow = True
     default_now = "SYSDATE"
 
     def __init__(self, settings: config.Warehouse, application: str):
@@ -156,6 +157,11 @@ class Redshift(Engine):
 
     # ---- what is there
 
+    def version(self) -> str:
+        ((said,),) = self.query("SELECT version()")
+        found = re.search(r"(?:emulated )?Redshift [\d.]*\d", said)
+        return found[0] if found else str(said)
+
     def table(self, schema: str, table: str) -> Table | None:
         columns = self.query(
             "SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_attribute a "
@@ -230,9 +236,11 @@ class Redshift(Engine):
 
     # ---- stages
 
-    def copy(self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None]) -> int:
+    def copy(
+        self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None], cut: bool = False
+    ) -> int:
         """One COPY by the parts' manifest, which reads them all side by side."""
-        statement = self._copy_statement(table, columns, parts)
+        statement = self._copy_statement(table, columns, parts) + " TRUNCATECOLUMNS" * cut
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(statement)

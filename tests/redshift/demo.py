@@ -1,7 +1,7 @@
 """`python -m tests.redshift.demo …`: the `etl` command with the emulated Redshift as the local stack's warehouse."""
 
+import contextlib
 from collections.abc import Callable
-from pathlib import Path
 
 import etl.cli
 from etl.stack import Report, Server, Stack
@@ -21,9 +21,6 @@ class EmulatedRedshift(RedshiftEmulator):
 class RedshiftStack(Stack):
     """The local stack and, in front of its Postgres, the emulated Redshift, which starts last and stops first."""
 
-    def __init__(self, folder: Path = Path("var"), project: Path = Path("luigi.cfg")) -> None:
-        super().__init__(folder, project)
-
     @property
     def redshift(self) -> EmulatedRedshift:
         keys = (self.s3.password("access_key_id"), self.s3.password("secret_access_key"))
@@ -33,9 +30,13 @@ class RedshiftStack(Stack):
         return self.redshift.url(role, DATABASE)
 
     def clean(self, report: Report = lambda server, news: None) -> None:
-        if (self.folder / "redshift").exists():
-            self.redshift.remove()
+        # What it is in front of can be asked of only as long as that is there.
+        emulated = self.redshift if (self.folder / "redshift").exists() else None
         super().clean(report)
+        if emulated:
+            emulated.remove()
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()
 
     def _each(self, action: Callable[[Server], str], report: Report) -> None:
         if action is etl.stack._start:
@@ -48,9 +49,8 @@ class RedshiftStack(Stack):
             super()._each(action, report)
 
     def _prepare(self) -> None:
-        if not (self.folder / "redshift").exists():
-            self.postgres.create_database(DATABASE)
-            upstream.install(self.postgres.url("postgres", DATABASE))
+        self.postgres.create_database(DATABASE)
+        upstream.install(self.postgres.url("postgres", DATABASE))
 
 
 if __name__ == "__main__":
