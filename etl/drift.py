@@ -66,7 +66,7 @@ def settle(
     back = [name for name in before if name in stood and name in becomes]
     gone = {name: stood[name] for name in absent if name not in before}
     new = {name: kind for name, kind in becomes.items() if name not in there.columns}
-    other = {name: kind for name, kind in becomes.items() if stood.get(name, kind) != kind}
+    other = {name: kind for name, kind in becomes.items() if name in stood and not holds(db, stood[name], kind)}
 
     try:
         _refuse_renames(db, schema, table, gone, new)
@@ -91,6 +91,11 @@ def settle(
         with db.transaction():
             db.note([note for _, notes in alters for note in notes])
     return Drift(tuple(absent))
+
+
+def holds(db: Engine, was: str, kind: str) -> bool:
+    """Whether a column may stay as it was for values of a kind: also a text that has more room than it needs."""
+    return was == kind or (_family(was) == _family(kind) == "text" and db.is_wider(kind, was))
 
 
 def removed(db: Engine, target: str) -> list[str]:
@@ -153,19 +158,9 @@ def _refuse_another_key(
 ) -> None:
     if set(key) == set(there.key):
         return
-    name = f"{quote(schema)}.{quote(table)}"
-    parts = [f"ADD COLUMN {quote(column)} {kind}" for column, kind in new.items() if column in key]
-    for (constraint,) in db.query(
-        "SELECT k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
-        "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE k.contype = 'p' AND n.nspname = %s AND c.relname = %s",
-        (schema, table),
-    ):
-        parts.append(f"DROP CONSTRAINT {quote(constraint)}")
-    if key:
-        parts.append(f"ADD PRIMARY KEY ({', '.join(map(quote, key))})")
-    statement = db.altering(f"{schema}.{table}", parts)
-    if key and not _can_be_key(db, name, key, new):
-        statement = f"BEGIN; DELETE FROM {schema}.{table}; {statement}; COMMIT"
+    added = {column: kind for column, kind in new.items() if column in key}
+    emptied = bool(key) and not _can_be_key(db, f"{quote(schema)}.{quote(table)}", key, new)
+    statement = db.rekeying(schema, table, key, added, emptied)
     raise _Stopped(
         f"{schema}.{table}: its key is ({', '.join(there.key) or 'none'}), and at the source it is "
         f"({', '.join(key) or 'none'}) now; run: {statement}{_and_read_whole(db, schema, table)}; then load it again",
@@ -222,6 +217,8 @@ def _conversion(name: str, was: str, becomes: str) -> str:
     """
     column = quote(name)
     one, other = _family(was), _family(becomes)
+    if (one, other) == ("boolean", "text"):
+        return f"CASE WHEN {column} THEN '1' WHEN NOT {column} THEN '0' END"
     if one == other or other == "text" or (one, other) in (("date", "timestamp"), ("timestamp", "date")):
         return ""
     # A text of yesterday may be none of the other type, although the source has mended it since: NULL, as below.

@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from etl.errors import DataError
 
+# In bytes of UTF-8: a VARCHAR of Redshift holds no more, and a table must mean the same on both engines.
+LONGEST_TEXT = 65_535
 POLICIES = ("keep", "null", "replace", "quarantine", "fail")
 
 
@@ -149,7 +151,20 @@ class Sieve:
                 value = self._shown[name](int(value))
             values[name] = _text(value)
         # A NUL character is what no warehouse stores, and may be the very reason.
-        return json.dumps(values, ensure_ascii=False)
+        return _fitting(values)
+
+
+def _fitting(values: dict[str, str | None]) -> str:
+    """The JSON object of all; where a VARCHAR could not hold it, the longest values are cut."""
+    text, longest = json.dumps(values, ensure_ascii=False), LONGEST_TEXT
+    while len(text.encode()) > LONGEST_TEXT and longest:
+        longest //= 2
+        cut = {
+            name: f"{value[:longest]}… ({len(value):,} characters)" if value and len(value) > longest else value
+            for name, value in values.items()
+        }
+        text = json.dumps(cut, ensure_ascii=False)
+    return text
 
 
 def _text(value: Any) -> str | None:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from etl import config, warehouse
 from etl.checksums import Side
 from etl.deletes import Unlike, unlike
-from etl.drift import removed
+from etl.drift import holds, removed
 from etl.drill import as_there
 from etl.errors import DataError
 from etl.findings import Window
@@ -140,7 +140,8 @@ class _Mirror:
         altered = [
             name
             for name, reading in fields
-            if self.types.get(name) != db.canonical(db.type_of(reading.warehouse_type, reading.bound, name))
+            if name not in self.types
+            or not holds(db, self.types[name], db.canonical(db.type_of(reading.warehouse_type, reading.bound, name)))
             or name in self.lost
         ]
         ours = {LOADED_AT, DELETED_AT, *self.lost}

@@ -32,7 +32,8 @@ logger = logging.getLogger("luigi-interface.etl")
 
 def _of_ours(db: warehouse.Engine, name: str) -> str:
     """The type of a column that the mirror keeps for itself."""
-    return f"TIMESTAMPTZ NOT NULL DEFAULT {db.default_now}" if name == LOADED_AT else "TIMESTAMPTZ"
+    # In the order in which Redshift's ADD COLUMN is documented.
+    return f"TIMESTAMPTZ DEFAULT {db.default_now} NOT NULL" if name == LOADED_AT else "TIMESTAMPTZ"
 
 
 class MirrorTable(BaseLoader):

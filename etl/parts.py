@@ -14,11 +14,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from etl.errors import DataError
-from etl.findings import Findings, Sieve
+from etl.findings import LONGEST_TEXT, Findings, Sieve
 
 NULL = r"\N"
-# In bytes of UTF-8: a VARCHAR of Redshift holds no more, and a table must mean the same on both engines.
-LONGEST_TEXT = 65_535
 SUFFIX = {"zstd": ".csv.zst", "gzip": ".csv.gz"}
 # In bytes of Arrow: what becomes text at once stays in the processor's cache, and is a small share of a part.
 _PIECE = 1 << 19

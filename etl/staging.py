@@ -37,7 +37,9 @@ def types(db: Engine, columns: Sequence[str], manifest: Manifest) -> dict[str, s
         try:
             found[name] = db.type_of(kind, bound, name)
         except DataError as error:
-            raise DataError(f"{name}: {error}") from None
+            # A manifest that was written before any said them.
+            again = "" if manifest.bounds else "; its extract says no bounds, so extract it again"
+            raise DataError(f"{name}: {error}{again}") from None
     return found
 
 
@@ -76,8 +78,7 @@ def land_rejected(db: Engine, stage: Stage, extract: ManifestTarget, manifest: M
     columns = ("source_key", "column_name", "reason", "source_row")
     with _named(stage):
         db.land(stage.held, dict.fromkeys(columns, db.type_of("TEXT")))
-        # A row may be longer than a text of the warehouse: as much of it as there is room for, then.
-        rows = db.copy(stage.held, columns, ManifestParts(extract, manifest, "rejected"), lambda _: None, cut=True)
+        rows = db.copy(stage.held, columns, ManifestParts(extract, manifest, "rejected"), lambda _: None)
     if rows != manifest.rows_rejected:
         raise DataError(
             f"{stage.definition.name}: COPY took {rows} rejected rows of {extract.url}, which lists "

@@ -30,7 +30,6 @@ from tests.redshift import upstream
 from tests.redshift.server import RedshiftEmulator
 from tests.servers import Moto, OpenSearch, QuickMariaDB, QuickPostgres
 
-
 ENGINES = ("postgres", "redshift")
 
 
@@ -187,6 +186,17 @@ def warehouse(
     settings.set("warehouse", "url", database.setting)
     yield database
     postgres_query(postgres.url("postgres", "postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "exam_on: the warehouses on which a test is slow, run by make exam")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """`exam_on("redshift")` leaves a test on that engine to `make exam`: one of a kind that others show on it."""
+    later = item.get_closest_marker("exam_on")
+    if later and hasattr(item, "callspec") and item.callspec.params.get("engine") in later.args:
+        item.add_marker("exam")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,7 +3,7 @@
 import datetime
 import json
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from importlib.resources import files
 from typing import Any
@@ -159,4 +159,39 @@ KINDS = {
         _far_instants(),
     ),
     "yes": Kind("BOOLEAN", pa.bool_(), "boolean", "BIT(1)", st.booleans(), [True, False]),
+}
+
+# What other engines have less of: Redshift's texts and decimals have limits, and its doubles begin at 2.3e-308.
+_BOUNDED = replace(_TEXT, warehouse="VARCHAR(65535)")
+_NORMAL = [
+    0.0,
+    2.2250738585072014e-308,
+    -2.2250738585072014e-308,
+    math.nextafter(math.inf, 0),
+    0.1 + 0.2,
+    1e23,
+    2.0**63,
+]
+KINDS_OF = {
+    "postgres": KINDS,
+    "redshift": KINDS
+    | {
+        "note": _BOUNDED,
+        "other": _BOUNDED,
+        "price": Kind(
+            "DECIMAL(38,10)",
+            pa.decimal128(38, 10),
+            "object",
+            "DECIMAL(38,10)",
+            st.integers(1 - 10**38, 10**38 - 1).map(lambda number: Decimal(f"{number}E-10")),
+            _decimals(38, 10),
+        ),
+        "ratio": replace(
+            KINDS["ratio"],
+            drawn=st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False).map(
+                lambda number: number + 0.0
+            ),
+            edges=_NORMAL,
+        ),
+    },
 }

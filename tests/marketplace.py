@@ -27,6 +27,7 @@ from demo.seed import seed
 from etl.config import Store
 from etl.stack import MariaDB, Postgres, Redis, Search
 from tests.conftest import Bucket, SearchDatabase, ShopDatabase, WarehouseDatabase, postgres_query, started
+from tests.redshift.server import RedshiftEmulator
 from tests.servers import Moto
 
 ROOT = Path(__file__).parents[1]
@@ -147,25 +148,45 @@ class House:
         return self.settings.with_suffix(".log")
 
 
+class Databases:
+    """Warehouses of one engine: databases of the tests' Postgres, behind its `server`, from the engine's `template`."""
+
+    def __init__(self, postgres: Postgres, server: Postgres | RedshiftEmulator, template: str) -> None:
+        self.server = server
+        self._postgres, self._template = postgres, template
+        self._admin = postgres.url("postgres", "postgres")
+        self._names: list[str] = []
+
+    def make(self, like: WarehouseDatabase | None = None) -> WarehouseDatabase:
+        """An empty warehouse, or a copy of another that nobody is connected to."""
+        name = f"house_{uuid.uuid4().hex}"
+        self._names.append(name)
+        # Pages are copied as they are, which is sooner done than logging each of them.
+        template = like.name if like else self._template
+        postgres_query(self._admin, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        # Of a database that is there this grants what every warehouse grants.
+        self._postgres.create_database(name)
+        return WarehouseDatabase(self._postgres, name, self.server)
+
+    def drop(self, database: WarehouseDatabase) -> None:
+        self._names.remove(database.name)
+        postgres_query(self._admin, f"DROP DATABASE {database.name} WITH (FORCE)")
+
+    def clear(self) -> None:
+        for name in self._names:
+            postgres_query(self._admin, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 class Builder:
     """Houses for one marketplace; they go when the tests of a file are done."""
 
-    def __init__(self, postgres: Postgres, moto: Moto, marketplace: Marketplace, folder: Path, mysql_url: str) -> None:
-        self._postgres, self._moto, self._marketplace = postgres, moto, marketplace
-        self._folder, self._mysql_url = folder, mysql_url
-        self._names: list[str] = []
+    def __init__(self, databases: Databases, moto: Moto, marketplace: Marketplace, folder: Path) -> None:
+        self._databases, self._moto, self._marketplace, self._folder = databases, moto, marketplace, folder
 
     def house(self, like: House | None = None) -> House:
         """An empty warehouse, or a copy of another that nobody is connected to; its lake is empty."""
-        name = f"house_{uuid.uuid4().hex}"
-        self._names.append(name)
-        if like:
-            admin = self._postgres.url("postgres", "postgres")
-            postgres_query(admin, f"CREATE DATABASE {name} TEMPLATE {like.database.name}")
-            postgres_query(admin, f"GRANT ALL ON DATABASE {name} TO etl_load")
-        else:
-            self._postgres.create_database(name)
-        database = WarehouseDatabase(self._postgres, name)
+        database = self._databases.make(like.database if like else None)
+        name = database.name
         made = House(database, Bucket(self._moto, name.replace("_", "-")), self._folder / f"{name}.cfg")
         self._configure(made)
         return made
@@ -181,9 +202,9 @@ class Builder:
                 "etl": {"timezone": ZONE},
                 # Luigi refuses a second command of the same words on one machine, whatever its settings are.
                 "core": {"lock_pid_dir": str(house.settings.with_suffix(".lock"))},
-                "warehouse": {"url": house.database.url, "lock_timeout": "20"},
+                "warehouse": {"url": house.database.setting, "lock_timeout": "20"},
                 "lake": store(house.lake),
-                "mysql": {"url": self._mysql_url},
+                "mysql": {"url": self._marketplace.mysql.url},
                 "redis": {"url": self._marketplace.redis_url},
                 "elasticsearch": {"url": self._marketplace.search.url},
                 "s3_source": store(self._marketplace.bucket),
@@ -192,14 +213,20 @@ class Builder:
         with house.settings.open("w") as file:
             parser.write(file)
 
-    def clear(self) -> None:
-        for name in self._names:
-            postgres_query(self._postgres.url("postgres", "postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+@pytest.fixture(scope="module")
+def databases(request: pytest.FixtureRequest, engine: str, postgres: Postgres) -> Iterator[Databases]:
+    """Of either engine, one after the other."""
+    server = request.getfixturevalue("redshift") if engine == "redshift" else postgres
+    template = request.getfixturevalue("redshift_template") if engine == "redshift" else "template1"
+    made = Databases(postgres, server, template)
+    yield made
+    made.clear()
 
 
 @pytest.fixture(scope="module")
-def marketplace(mariadb: MariaDB, moto_s3: Moto, server_folder: Path) -> Iterator[Marketplace]:
-    """Not seeded yet. Redis and the search server are its own, since other tests empty theirs."""
+def marketplace(engine: str, mariadb: MariaDB, moto_s3: Moto, server_folder: Path) -> Iterator[Marketplace]:
+    """Not seeded yet, one for each engine. Redis and the search server are its own, since other tests empty theirs."""
     folder = Path(tempfile.mkdtemp(dir=server_folder))
     redis, search = Redis(folder / "redis"), Search(folder / "search")
     name = f"shop_{uuid.uuid4().hex}"
@@ -214,11 +241,9 @@ def marketplace(mariadb: MariaDB, moto_s3: Moto, server_folder: Path) -> Iterato
 
 @pytest.fixture(scope="module")
 def builder(
-    postgres: Postgres, moto_s3: Moto, marketplace: Marketplace, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Builder]:
-    made = Builder(postgres, moto_s3, marketplace, tmp_path_factory.mktemp("houses"), marketplace.mysql.url)
-    yield made
-    made.clear()
+    databases: Databases, moto_s3: Moto, marketplace: Marketplace, tmp_path_factory: pytest.TempPathFactory
+) -> Builder:
+    return Builder(databases, moto_s3, marketplace, tmp_path_factory.mktemp("houses"))
 
 
 # ---- what a warehouse holds
@@ -247,6 +272,33 @@ def checksums(
         f"SELECT '{table}', count(*), ARRAY[{', '.join(map(_hash, [*names, _row(names)]))}]::text FROM {table} t "
         f"WHERE {(only or {}).get(table, 'TRUE')}"
         for table, names in listed.items()
+    ]
+    return {table: (rows, said) for table, rows, said in query(" UNION ALL ".join(selects))}
+
+
+def row_sums(
+    query: Callable[[str], list[tuple]], schemas: tuple[str, ...], only: dict[str, str] | None = None
+) -> dict[str, tuple[int, str]]:
+    """The same as an analyst of Redshift can ask it: of each table its rows, and a checksum of all of them."""
+    listed: dict[str, list[str]] = {}
+    for schema, table, column, kind in query(
+        "SELECT n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod) FROM pg_class c "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace "
+        "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+        f"WHERE c.relkind = 'r' AND n.nspname IN {(*schemas, '')} ORDER BY 1, 2, a.attnum"
+    ):
+        text = f"CAST(t.{column} AS VARCHAR(65535))"
+        if kind == "boolean":
+            text = f"CASE WHEN t.{column} THEN 'true' WHEN NOT t.{column} THEN 'false' END"
+        listed.setdefault(f"{schema}.{table}", []).append(f"COALESCE({text}, '-')")
+    if not listed:
+        return {}
+    rows = {table: " || '|' || ".join(texts) for table, texts in listed.items()}
+    hashes = {table: f"STRTOL(LEFT(MD5({row}), 12), 16)" for table, row in rows.items()}
+    selects = [
+        f"SELECT '{table}', count(*), CAST(SUM(CAST({hashed} AS DECIMAL(38,0))) AS VARCHAR(50)) "
+        f"FROM {table} t WHERE {(only or {}).get(table, 'TRUE')}"
+        for table, hashed in hashes.items()
     ]
     return {table: (rows, said) for table, rows, said in query(" UNION ALL ".join(selects))}
 

@@ -101,7 +101,13 @@ def meanwhile(work: Callable[[], Any]) -> Iterator[list[BaseException]]:
 
 @contextlib.contextmanager
 def busy(db: warehouse.Engine, url: str) -> Iterator[None]:
-    """The session is in the middle of a statement while the block runs."""
+    """The session is in the middle of a statement while the block runs, where the engine's sessions need that.
+
+    An idle one of Redshift's is ended by nobody.
+    """
+    if db.name == "redshift":
+        yield
+        return
     with contextlib.closing(psycopg2.connect(url)) as gate, gate.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(42)")
         with meanwhile(lambda: db.query("SET lock_timeout = 0; SELECT pg_advisory_lock(42)")) as raised:
@@ -109,6 +115,19 @@ def busy(db: warehouse.Engine, url: str) -> Iterator[None]:
             gate.close()
         db.execute("RESET lock_timeout")
     assert raised == []
+
+
+@contextlib.contextmanager
+def fault(warehouse, *armed: str) -> Iterator[None]:
+    """The emulated Redshift does that to whom it meets while the block runs: see tests/redshift/faults.py."""
+    with contextlib.closing(psycopg2.connect(warehouse.url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for one in armed:
+            cursor.execute(f"SET emulator.fault TO '{one}'")
+        try:
+            yield
+        finally:
+            cursor.execute("SET emulator.fault TO ''")
 
 
 def stages(warehouse) -> list[str]:

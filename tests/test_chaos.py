@@ -33,11 +33,12 @@ from tests.faults.invariants import (
     check_sights,
     check_source,
 )
-from tests.faults.server_errors import count_statements, counted, stop_counting
+from tests.faults.server_errors import arm, count_statements, counted, sent, stop_counting, tell
 from tests.faults.table import ELSEWHERE, MENDED, SURVIVED
 from tests.faults.tcp import TO_CLIENT, TO_SERVER, Action, Connection, TcpProxy
 from tests.faults.watch import look, watched
 from tests.marketplace import ROOT, House, checksums, killed_at_the_end
+from tests.redshift.server import RedshiftEmulator
 
 pytest_plugins = ("tests.faults.cut",)
 
@@ -56,6 +57,7 @@ class Stage:
     traffic: dict[str, dict[str, int]]
     requests: Counter[str]
     statements: int
+    commits: int
 
     def house(self, rng: random.Random | None = None, **settings: dict[str, str]) -> House:
         """Another house on that evening. By chance its loads try again at once, or leave that to the next night."""
@@ -72,17 +74,23 @@ def stage(cut: Cut) -> Stage:
     evening.query("UPDATE etl.watermarks SET extracted_at = extracted_at - INTERVAL '1 day'")
     a_day_passes(cut.shop)
     house = cut.house(evening)
-    before = look(house.query)
-    count_statements(house)
+    before = look(house.database)
+    if isinstance(cut.server, RedshiftEmulator):
+        tell(house, "")
+    else:
+        count_statements(house)
     cut.clear()
     assert night.start(house, NIGHT, NEXT).wait(SECONDS) == 0, house.log.read_text()
     traffic, requests = {name: dict(proxy.crossed) for name, proxy in cut.proxies.items()}, Counter(cut.s3.seen)
-    statements = counted(house)
-    stop_counting(house)
+    if isinstance(cut.server, RedshiftEmulator):
+        statements, commits = sent(cut.server, house), sent(cut.server, house, commits=True)
+    else:
+        statements, commits = counted(house), 0
+        stop_counting(house)
     check_source(cut, house)
     expected = Undisturbed.of(before, house)
     assert all(before.tables[table] != after for table, after in expected.after.tables.items())
-    return Stage(cut, evening, expected, traffic, requests, statements)
+    return Stage(cut, evening, expected, traffic, requests, statements, commits)
 
 
 # ---- moments
@@ -219,12 +227,16 @@ def lost_by_the_source(injection: Injection) -> int:
 
 
 def conflict(injection: Injection) -> int:
+    if injection.cut.engine == "redshift":
+        return at_one_it_is_sent(injection, "1023 on commit", "conflict with concurrent transaction")
     state = injection.rng.choice(("40P01", "40001", "55P03"))
     return at_a_statement(injection, state, 0)
 
 
 def too_slow(injection: Injection) -> int:
     """The server itself ends the statement after the one second that it has; a COMMIT has as long as it takes."""
+    if injection.cut.engine == "redshift":
+        return at_one_it_is_sent(injection, "slow 3s")
     return at_a_statement(injection, "", 3)
 
 
@@ -237,15 +249,30 @@ def at_a_statement(injection: Injection, sqlstate: str, seconds: float) -> int:
     return code
 
 
+def at_one_it_is_sent(injection: Injection, *faults: str) -> int:
+    """One of the emulator's own, at any statement, or at any commit where it is one of commits."""
+    house, stage, server = injection.house, injection.stage, injection.cut.server
+    assert isinstance(server, RedshiftEmulator)
+    fault = injection.rng.choice(faults)
+    commits = fault.endswith("commit")
+    nth = injection.rng.randint(1, stage.commits if commits else stage.statements)
+    arm(house, fault, nth, commits)
+    code = injection.run()
+    assert sent(server, house, commits) >= nth
+    tell(house, "")
+    return code
+
+
 def restarted(injection: Injection) -> int:
     """The warehouse stops in good order, or crashes and recovers; it is back before the command hears of it."""
-    server = injection.cut.postgres
+    server = injection.cut.server
 
     def restart(connection: Connection) -> None:
         server.stop()
         server.start()
 
-    server.stop_signal = injection.rng.choice((signal.SIGINT, signal.SIGQUIT))
+    crash = signal.SIGKILL if injection.cut.engine == "redshift" else signal.SIGQUIT
+    server.stop_signal = injection.rng.choice((signal.SIGINT, crash))
     try:
         proxy = injection.at_a_byte(restart, "warehouse")
         code = injection.run()
@@ -256,8 +283,13 @@ def restarted(injection: Injection) -> int:
 
 
 def cut_off_from_the_warehouse(injection: Injection) -> int:
-    """One connection, or all of them and every new one for as long as the command runs."""
+    """One connection, or all of them and every new one for as long as the command runs.
+
+    The emulated Redshift may also end a session itself, at any statement, or by its COMMIT, done or not.
+    """
     rng, cut = injection.rng, injection.cut
+    if cut.engine == "redshift" and rng.random() < 0.5:
+        return at_one_it_is_sent(injection, "terminate", "drop before commit", "drop after commit")
     action = rng.choice((Connection.cut, Connection.reset, lambda connection: cut.warehouse.down()))
     proxy = injection.at_a_byte(action, "warehouse")
     code = injection.run()
@@ -415,9 +447,22 @@ def altered_target(injection: Injection) -> int:
 
 def privilege_missing(injection: Injection) -> int:
     injection.house.query("REVOKE INSERT ON public.fact_visit FROM etl_load")
-    code = refused(injection, "permission denied for table fact_visit; grant it to etl_load")
+    code = refused(injection, "permission denied for (table|relation) fact_visit; grant it to etl_load")
     injection.house.query("GRANT INSERT ON public.fact_visit TO etl_load")
     return code
+
+
+def role_may_not_read(injection: Injection) -> int:
+    arm(injection.house, "s3 access denied", 1)
+    code = refused(injection, "may not read s3://.*; let the role of .* iam_role do s3:GetObject and s3:ListBucket")
+    tell(injection.house, "")
+    return code
+
+
+def no_room(injection: Injection) -> int:
+    if injection.cut.engine == "redshift":
+        return at_one_it_is_sent(injection, "disk full")
+    return at_a_statement(injection, "53100", 0)
 
 
 def read_only(injection: Injection) -> int:
@@ -461,12 +506,23 @@ ONCE: dict[str, tuple[str, Fault]] = {
     "F13": ("the lake's credentials expire at any request", credentials_expired),
     "F14": ("stale objects lie beside the parts", stale_objects),
     "F28": ("the warehouse's disk is full (2 MB of tmpfs)", disk_full),
-    "F28s": ("the disk is full at any statement", lambda injection: at_a_statement(injection, "53100", 0)),
+    "F28s": ("the disk is full at any statement", no_room),
     "F30": ("no connection is left at the warehouse", no_connection_left),
     "F31": ("somebody has renamed a column of a target", altered_target),
     "F32": ("a privilege was revoked", privilege_missing),
+    "F32r": ("the warehouse's own role may not read the lake", role_may_not_read),
     "F33": ("the warehouse is read-only", read_only),
     "F34": ("a failover has lost the night's commits", failed_over),
+}
+
+
+# Which engines have a fault, and where one that hardly depends on the warehouse is left to `make exam`.
+WHERE = {
+    "F28": pytest.mark.engines("postgres", reason="its disk is this machine's"),
+    "F32r": pytest.mark.engines("redshift", reason="Postgres reads nothing of the lake itself"),
+    "F33": pytest.mark.engines("postgres", reason="no cluster of Redshift is a standby that can be read"),
+    "F7-": pytest.mark.exam,
+    **dict.fromkeys(("F3", "F5", "F7+", "F13", "F14"), pytest.mark.exam_on("redshift")),
 }
 
 
@@ -487,6 +543,10 @@ def mend_the_pages(house: House, code: int) -> None:
         house.query(f"DELETE FROM etl.{book} WHERE target = 'public.page'")
     house.query("DELETE FROM etl.data_as_of WHERE table_name = 'public.page'")
     house.query("DELETE FROM etl.extracts WHERE task_key LIKE 'LoadPages %'")
+
+
+def said_of(what: str, stage: Stage) -> str:
+    return f"{what} (emulated Redshift)" if stage.cut.engine == "redshift" else what
 
 
 def throw(stage: Stage, fault: Fault, seed: str, settings: dict[str, dict[str, str]]) -> str:
@@ -519,14 +579,17 @@ def throw(stage: Stage, fault: Fault, seed: str, settings: dict[str, dict[str, s
 )
 def test_a_fault_at_any_moment(stage, record_property, name, seed):
     what, fault, settings = TIMING[name]
-    record_property("fault", (name, what))
+    record_property("fault", (name, said_of(what, stage)))
     record_property("outcome", throw(stage, fault, f"{name} {seed}", settings))
 
 
-@pytest.mark.parametrize("name", ONCE)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=WHERE.get(name, ())) for name in ONCE],
+)
 def test_a_fault_once(stage, record_property, name):
     what, fault = ONCE[name]
-    record_property("fault", (name, what))
+    record_property("fault", (name, said_of(what, stage)))
     record_property("outcome", throw(stage, fault, name, {}))
 
 

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from etl import config, conformance
+from etl import cli, config, conformance
 from etl.conformance import Finding
+from etl.stack import ports
 from etl.warehouse.postgres import Postgres
 from tests.conftest import Bucket, Settings, WarehouseDatabase
 
@@ -144,3 +147,34 @@ def test_a_report_for_programs() -> None:
     assert json.loads(conformance.as_json([finding])) == [
         {"name": "a", "expected": "ä", "found": "1", "holds": False, "why": "Because."}
     ]
+
+
+# ---- etl doctor
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a folder without a stack, whose settings would go before the test's."""
+    monkeypatch.chdir(tmp_path)
+
+
+def test_doctor_is_for_redshift(warehouse: WarehouseDatabase, elsewhere: None) -> None:
+    said = CliRunner().invoke(cli.main, ["doctor", "--conformance"])
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert said.stderr == (
+        "etl: doctor --conformance is for Redshift, and [warehouse] url does not begin with redshift://\n"
+    )
+
+
+def test_doctor_without_a_word_checks_nothing(settings: Settings, elsewhere: None) -> None:
+    said = CliRunner().invoke(cli.main, ["doctor"])
+    assert (said.exit_code, said.stdout) == (2, "")
+    assert "--conformance" in said.stderr
+
+
+def test_doctor_of_a_server_that_is_not_there(settings: Settings, elsewhere: None) -> None:
+    settings.set("warehouse", "url", f"redshift://etl_load:secret@127.0.0.1:{ports.free_port()}/warehouse")
+    said = CliRunner().invoke(cli.main, ["doctor", "--conformance"])
+    assert (said.exit_code, said.stdout) == (30, "")
+    assert len(said.stderr.splitlines()) == 1
+    assert "cannot connect" in said.stderr and "secret" not in said.stderr

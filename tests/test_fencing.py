@@ -1,7 +1,8 @@
 """A run that is stopped for longer than others wait, and then goes on: it publishes nothing that is not its to publish.
 
-The process lives, and with it its connections and its locks. The next run ends the sessions of a load that does
-nothing, does the work, and leaves a warehouse in which nothing tells of the first one, before and after it wakes.
+The process lives, and with it its connections and its locks. On Postgres the next run ends the sessions of a load that
+does nothing, does the work, and leaves a warehouse in which nothing tells of the first one, before and after it wakes.
+On Redshift nobody gets the lock before the first one's session ends: the next run says whose it is, and how to end it.
 """
 
 import contextlib
@@ -42,7 +43,7 @@ def evening(marketplace: Marketplace, builder: Builder) -> House:
     marketplace.seed(0.02)
     # Random bytes do not compress, so they are several parts, for several connections.
     marketplace.mysql.execute("CREATE TABLE scans (id INT PRIMARY KEY, page MEDIUMBLOB NOT NULL)")
-    pages = [(number, random.Random(number).randbytes(1 << 20)) for number in range(12)]
+    pages = [(number, random.Random(number).randbytes(30_000)) for number in range(400)]
     marketplace.mysql.execute("INSERT INTO scans VALUES (%s, %s)", pages)
     made = builder.house()
     made.run(VENUES[0], DAY)
@@ -54,20 +55,23 @@ def holdings(house: House) -> list[object]:
     return [checksums(house.query, ("public", "raw")), shapes(house.query), bookkeeping(house.query)]
 
 
+def from_elsewhere(house: House) -> House:
+    """The same house from another machine, as far as luigi can tell; each waits for nobody longer than 2 s."""
+    elsewhere = House(house.database, house.lake, house.settings.with_suffix(".elsewhere.cfg"))
+    said = house.settings.read_text().replace("lock_timeout = 20", "lock_timeout = 2")
+    house.settings.write_text(said)
+    elsewhere.settings.write_text(said.replace(".lock", ".elsewhere.lock"))
+    return elsewhere
+
+
 @pytest.fixture
 def check_overtaken(evening: House, builder: Builder):
-    """Check that a run which is stopped at a moment, and goes on when another has done the work, does no harm.
-
-    The other is on another machine, as far as luigi can tell, and waits for nobody longer than 2 s.
-    """
+    """Check that a run which is stopped at a moment, and goes on when another has done the work, does no harm."""
 
     def check(moment: Callable[[House], AbstractContextManager[Callable[[], object]]], task: str, *words: str) -> None:
         undisturbed, house = builder.house(evening), builder.house(evening)
         undisturbed.run(task, NEXT, *words)
-        elsewhere = House(house.database, house.lake, house.settings.with_suffix(".elsewhere.cfg"))
-        said = house.settings.read_text().replace("lock_timeout = 20", "lock_timeout = 2")
-        house.settings.write_text(said)
-        elsewhere.settings.write_text(said.replace(".lock", ".elsewhere.lock"))
+        elsewhere = from_elsewhere(house)
         zombie = house.start(task, NEXT, *words)
         with killed_at_the_end(zombie):
             with moment(house) as has_come:
@@ -114,13 +118,53 @@ def while_it_waits_for(lock: str) -> Callable[[House], AbstractContextManager[Ca
     return waiting
 
 
+FENCED = pytest.mark.engines("postgres", reason="a Redshift's session holds its lock, whatever it does, until it ends")
+
+
+@FENCED
 def test_stopped_while_it_copies(check_overtaken):
     check_overtaken(while_it_copies, *SCANS)
 
 
+@FENCED
+@pytest.mark.exam
 def test_stopped_before_it_publishes(check_overtaken):
     check_overtaken(while_it_waits_for("LOCK TABLE raw.venues IN ACCESS EXCLUSIVE MODE"), *VENUES)
 
 
+@FENCED
 def test_stopped_in_the_middle_of_publishing(check_overtaken):
     check_overtaken(while_it_waits_for("LOCK TABLE etl.receipts IN SHARE MODE"), *VENUES)
+
+
+@pytest.mark.engines("redshift", reason="Postgres's sessions that do nothing are ended by the next run")
+@pytest.mark.parametrize("ended", [False, True], ids=["goes on", "ended as is said"])
+def test_stopped_on_redshift(evening, builder, ended):
+    """Whoever comes meanwhile says how to end its session; whether that is done or not, nothing is loaded twice."""
+    undisturbed, house = builder.house(evening), builder.house(evening)
+    undisturbed.run(SCANS[0], NEXT, *SCANS[1:])
+    elsewhere = from_elsewhere(house)
+    zombie = house.start(SCANS[0], NEXT, *SCANS[1:])
+    with killed_at_the_end(zombie):
+        with while_it_copies(house) as has_come:
+            until(lambda: has_come() or zombie.poll() is not None, 60)
+            assert zombie.poll() is None, house.log.read_text()[-3000:]
+            os.killpg(zombie.pid, signal.SIGSTOP)
+        elsewhere.start(SCANS[0], NEXT, *SCANS[1:]).wait(60)
+        said = re.search(
+            r"waited 2 s for .* by session (\d+) of etl_load, since .*pg_terminate_backend\(session\)",
+            elsewhere.log.read_text(),
+        )
+        assert said, elsewhere.log.read_text()[-3000:]
+        assert house.query("SELECT count(*) FROM etl.loads WHERE target = 'raw.scans'") == [(0,)]
+        if ended:
+            with session(house.database.url, f"SELECT pg_terminate_backend({said[1]})"):
+                elsewhere.run(SCANS[0], NEXT, *SCANS[1:])
+            assert holdings(house) == holdings(undisturbed)
+        os.killpg(zombie.pid, signal.SIGCONT)
+        assert zombie.wait(60) == 0, house.log.read_text()[-3000:]
+    assert holdings(house) == holdings(undisturbed)
+    elsewhere.run(SCANS[0], NEXT, *SCANS[1:])
+    assert holdings(house) == holdings(undisturbed)
+    assert stages(house.query) == []
+    check_lake(house.lake)

@@ -1,5 +1,6 @@
 """Retries: what is tried again and what is not, how often, for how long; and an extract that is read again."""
 
+import contextlib
 import itertools
 import logging
 import multiprocessing
@@ -8,6 +9,7 @@ import signal
 import socket
 from urllib.parse import urlsplit
 
+import psycopg2
 import pymysql
 import pytest
 from luigi.task_register import Register
@@ -16,6 +18,7 @@ from etl import retry
 from etl.errors import (
     Conflict,
     DataError,
+    EtlError,
     LakeBusy,
     LakeError,
     Locked,
@@ -363,22 +366,35 @@ def sales(clock, nights, lake, settings):
 FAULTS = {"altered": altered(0.5, 3), "truncated": truncated(0.5), "broken off": broken_body(0.5)}
 
 
+@pytest.mark.engines("postgres", reason="Redshift reads the parts itself; tests/test_chaos.py lets it read such ones")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_part_that_came_otherwise_than_it_was_written_is_read_again(sales, clock, warehouse, fault):
     task, proxy = sales
     proxy.answer("GetObject", 2, FAULTS[fault])
     task.run()
     assert proxy.fired.is_set()
+    check_loaded_once(warehouse)
+    assert clock.pauses == [2]
+
+
+def check_loaded_once(warehouse):
     assert warehouse.query("SELECT * FROM sale ORDER BY 1") == [(1, "one"), (2, "two")]
-    assert (clock.pauses, stages(warehouse)) == ([2], [])
+    assert warehouse.query("SELECT count(*) FROM etl.receipts") == [(1,)]
+    assert warehouse.query("SELECT count(*) FROM etl.loads") == [(1,)]
+    assert stages(warehouse) == []
 
 
-def test_a_part_that_always_comes_otherwise_is_said_with_both_checksums(sales, clock, warehouse, lake):
+ALTERED = {
+    "postgres": r"has \d+ bytes, sha256 [0-9a-f]{12}, its manifest says \d+ bytes, [0-9a-f]{12}; .* \(tried 5 times\)",
+    "redshift": r"part-\S+: was written with \d+ bytes and has \d+ now; delete the manifest and extract again",
+}
+
+
+def test_a_part_that_always_comes_otherwise_is_refused(sales, warehouse, lake):
     task, _ = sales
     (key,) = [key for key in lake.keys() if "part-" in key]
     lake.put(key, lake.get(key) + b"\0")
-    said = r"has \d+ bytes, sha256 [0-9a-f]{12}, its manifest says \d+ bytes, [0-9a-f]{12}; .* \(tried 5 times\)"
-    with pytest.raises(LakeError, match=said):
+    with pytest.raises(EtlError, match=ALTERED[warehouse.engine]):
         task.run()
     assert stages(warehouse) == []
     assert warehouse.query("SELECT count(*) FROM etl.loads") == [(0,)]
@@ -387,12 +403,81 @@ def test_a_part_that_always_comes_otherwise_is_said_with_both_checksums(sales, c
 @pytest.mark.parametrize("when", [200, 3000])
 def test_a_load_whose_connection_breaks_is_done_again(sales, clock, warehouse, settings, when):
     task, _ = sales
-    parts = urlsplit(warehouse.url)
+    parts = urlsplit(warehouse.setting)
     with TcpProxy(parts.port) as proxy:
-        settings.set("warehouse", "url", warehouse.url.replace(f":{parts.port}/", f":{proxy.port}/"))
+        settings.set("warehouse", "url", warehouse.setting.replace(f":{parts.port}/", f":{proxy.port}/"))
         proxy.at(TO_CLIENT, when, lambda connection: connection.cut())
         task.run()
         assert proxy.fired.is_set()
-    assert warehouse.query("SELECT * FROM sale ORDER BY 1") == [(1, "one"), (2, "two")]
-    assert warehouse.query("SELECT count(*) FROM etl.receipts") == [(1,)]
-    assert (clock.pauses, stages(warehouse)) == ([2], [])
+    check_loaded_once(warehouse)
+    assert clock.pauses == [2]
+
+
+# ---- what Redshift answers
+
+
+@pytest.fixture
+def arm(warehouse):
+    """Let a fault happen to the emulated Redshift; none is left after the test."""
+    with contextlib.closing(psycopg2.connect(warehouse.reader_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        yield lambda fault: cursor.execute("SET emulator.fault TO %s", (fault,))
+        cursor.execute("SET emulator.fault TO ''")
+
+
+ON_REDSHIFT = pytest.mark.engines("redshift", reason="faults that the emulator plays")
+
+
+@ON_REDSHIFT
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "1023 on commit",
+        "1023 on commit after 1",
+        "1023 on commit 2 after 1",
+        "conflict with concurrent transaction /^LOCK/",
+        "conflict with concurrent transaction /^COPY/",
+        "conflict with concurrent transaction /INTO etl.loads/",
+        "conflict with concurrent transaction /^SET timezone/",
+        "terminate /^SET timezone/",
+        "terminate /^LOCK/",
+        "terminate /^COPY/",
+        "terminate /INTO etl.receipts/",
+    ],
+)
+def test_what_redshift_may_answer_otherwise_the_next_time_is_done_again(sales, clock, warehouse, arm, fault):
+    task, _ = sales
+    arm(fault)
+    task.run()
+    check_loaded_once(warehouse)
+    assert clock.pauses == ([2, 8] if " 2 " in fault else [2])
+
+
+@ON_REDSHIFT
+@pytest.mark.parametrize(("fault", "pauses"), [("drop before commit", [2]), ("drop after commit", [])])
+def test_a_commit_without_an_answer_is_looked_up_by_its_marker(sales, clock, warehouse, arm, fault, pauses):
+    """The load's own, which is the second: what was committed is not done again, and what was not is."""
+    task, _ = sales
+    arm(f"{fault} after 1")
+    task.run()
+    check_loaded_once(warehouse)
+    assert clock.pauses == pauses
+
+
+@ON_REDSHIFT
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("disk full", "the disk is full"),
+        ("disk full /INSERT INTO etl/", "the disk is full"),
+        ("s3 access denied", "may not read s3://.*iam_role"),
+    ],
+)
+def test_what_redshift_refuses_for_good_is_said_at_once(sales, clock, warehouse, arm, fault, said):
+    task, _ = sales
+    arm(fault)
+    with pytest.raises(WarehouseError, match=said):
+        task.run()
+    assert (clock.pauses, stages(warehouse)) == ([], [])
+    task.run()
+    check_loaded_once(warehouse)

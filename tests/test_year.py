@@ -40,6 +40,9 @@ def year(clocked, warehouse, lake, settings, tmp_path) -> Iterator[Callable[[int
     settings.set("mysql", "url", shop.url)
     settings.set("warehouse", "lock_timeout", 60)
     settings.set("lake", "keep_days", 0)
+    if warehouse.engine == "redshift":
+        # A load that has widened a text begins anew.
+        settings.set("etl", "retry_seconds", 60)
     with contextlib.ExitStack() as stack:
         where = (clocked, shop.app_url, warehouse, lake, settings, tmp_path / "night.log")
         yield lambda seed: stack.enter_context(contextlib.closing(Year(seed, *where)))

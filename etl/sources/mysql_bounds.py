@@ -7,7 +7,7 @@ by its column's policy before it is written.
 
 from pymysql.constants import FIELD_TYPE
 
-from etl.parts import LONGEST_TEXT
+from etl.findings import LONGEST_TEXT
 
 # A NUL character and a byte that is not UTF-8 are one byte, and U+FFFD, which takes their place, is three.
 _LOST = 3

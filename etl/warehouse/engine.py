@@ -255,13 +255,8 @@ class Engine(abc.ABC):
     # ---- stages
 
     @abc.abstractmethod
-    def copy(
-        self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None], cut: bool = False
-    ) -> int:
-        """COPY parts into a table; the server's count of rows. `copied` hears the rows as they come.
-
-        `cut` lets texts be cut that are longer than any column can be.
-        """
+    def copy(self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None]) -> int:
+        """COPY parts into a table; the server's count of rows. `copied` hears the rows as they come."""
 
     @abc.abstractmethod
     def borrow(self, table: str, columns: Mapping[str, str], parts: Parts) -> str:
@@ -321,6 +316,13 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def retyping(self, schema: str, table: str, column: str, becomes: str, conversion: str) -> str:
         """What a person runs to give a column another type, by an expression where one is needed."""
+
+    @abc.abstractmethod
+    def rekeying(self, schema: str, table: str, key: Sequence[str], new: Mapping[str, str], emptied: bool) -> str:
+        """What a person runs to give a table another primary key, of which the columns `new` are to be added.
+
+        `emptied` says that the rows which are there cannot have it, and go.
+        """
 
     @abc.abstractmethod
     def dependents(self, schema: str, table: str, column: str) -> list[str]:

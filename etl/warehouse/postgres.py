@@ -90,7 +90,6 @@ class Postgres(Engine):
         columns: Sequence[str],
         parts: Parts,
         copied: Callable[[int], None],
-        cut: bool = False,
     ) -> int:
         """Over `[warehouse] copies` connections. This one is among them, so that what is in one part needs no other.
 
@@ -289,6 +288,20 @@ class Postgres(Engine):
         using = f" USING {conversion}" if conversion else ""
         statement = self.altering(f"{schema}.{table}", [f"ALTER COLUMN {quote(column)} TYPE {becomes}{using}"])
         return postgres_columns.around_views(self, schema, table, column, statement)
+
+    def rekeying(self, schema: str, table: str, key: Sequence[str], new: Mapping[str, str], emptied: bool) -> str:
+        parts = [f"ADD COLUMN {quote(column)} {kind}" for column, kind in new.items()]
+        parts += [
+            f"DROP CONSTRAINT {quote(constraint)}"
+            for (constraint,) in self.query(
+                "SELECT conname FROM pg_constraint WHERE conrelid = to_regclass(%s) AND contype = 'p'",
+                (f"{quote(schema)}.{quote(table)}",),
+            )
+        ]
+        if key:
+            parts.append(f"ADD PRIMARY KEY ({', '.join(map(quote, key))})")
+        statement = self.altering(f"{schema}.{table}", parts)
+        return f"BEGIN; DELETE FROM {schema}.{table}; {statement}; COMMIT" if emptied else statement
 
     def dependents(self, schema: str, table: str, column: str) -> list[str]:
         return postgres_columns.dependents(self, schema, table, column)

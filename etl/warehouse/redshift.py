@@ -10,6 +10,7 @@ import datetime
 import functools
 import hashlib
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,10 +64,13 @@ class Redshift(Engine):
         self._locks: set[str] = set()
         self._moment = ""
         self._notes: list[Note] = []
+        self._borrowed: list[str] = []
         super().__init__(settings, application)
 
     def begin_anew(self, application: str) -> None:
         self._application = application
+        while self._borrowed:
+            self.execute(f"DROP TABLE IF EXISTS {self._borrowed.pop()}")
         self.execute("SET application_name TO %s; SET query_group TO %s", (self._label, self._label))
 
     # ---- transactions and locks
@@ -236,11 +240,9 @@ class Redshift(Engine):
 
     # ---- stages
 
-    def copy(
-        self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None], cut: bool = False
-    ) -> int:
+    def copy(self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None]) -> int:
         """One COPY by the parts' manifest, which reads them all side by side."""
-        statement = self._copy_statement(table, columns, parts) + " TRUNCATECOLUMNS" * cut
+        statement = self._copy_statement(table, columns, parts)
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(statement)
@@ -252,10 +254,13 @@ class Redshift(Engine):
         return int(rows)
 
     def borrow(self, table: str, columns: Mapping[str, str], parts: Parts) -> str:
-        self.execute(f"CREATE TEMP TABLE {quote(table)} ({_listed(columns)})")
+        """Under a name that no other table can have, so that what goes with the session's next work is surely ours."""
+        name = quote(f"{table}_{uuid.uuid4().hex}")
+        self.execute(f"CREATE TEMP TABLE {name} ({_listed(columns)})")
+        self._borrowed.append(name)
         if parts.opened:
-            self.copy(quote(table), list(columns), parts, lambda _: None)
-        return quote(table)
+            self.copy(name, list(columns), parts, lambda _: None)
+        return name
 
     def like(self, stage: str, schema: str, table: str) -> None:
         self.execute(f"CREATE TABLE {stage} (LIKE {quote(schema)}.{quote(table)} INCLUDING DEFAULTS)")
@@ -291,34 +296,96 @@ class Redshift(Engine):
 
     def alter(self, schema: str, table: str, changes: Sequence[tuple[str, Sequence[Note]]]) -> None:
         """A VARCHAR grows outside of the load, which has to begin anew then: Redshift does it in no transaction."""
-        name = f"{quote(schema)}.{quote(table)}"
         if growing := [(action, notes) for action, notes in changes if " TYPE " in action]:
             for action, notes in growing:
-                with Redshift(self.settings, self._application) as other:
-                    other.execute(f"ALTER TABLE {name} {action}")
+                with contextlib.closing(Redshift(self.settings, self._application)) as other:
+                    other._alter(schema, table, action)
                 self.note_at_once(notes)
             raise Conflict(f"{schema}.{table}: columns were widened, and the load begins anew")
         for action, _ in changes:
-            if action.endswith("DROP NOT NULL"):
-                column = action.split()[2]
+            if found := re.fullmatch('ALTER COLUMN "(.+)" DROP NOT NULL', action):
+                column = found[1].replace('""', '"')
+                kind = self.columns(schema, table)[column]
+                cure = "; ".join(self._replaced(f"{schema}.{table}", column, kind, "", required=False))
                 raise DataError(
                     f"{schema}.{table}: {column} is NOT NULL, and its source has it no more; Redshift cannot take that "
-                    f"back: run {self.altering(f'{schema}.{table}', [f'DROP COLUMN {column}'])}, then load it again"
+                    f"back where it stands: run: {cure}; then load it again"
                 )
             if action:
-                self.execute(f"ALTER TABLE {name} {action}")
+                self._alter(schema, table, action)
         self.note([note for _, notes in changes for note in notes])
+
+    def _alter(self, schema: str, table: str, action: str) -> None:
+        """Which waits for whoever reads the table, and all who come after it wait with it."""
+        seconds = self.settings.lock_timeout
+        self.execute("SET statement_timeout TO %s", (1000 * seconds,))
+        statement = f"ALTER TABLE {quote(schema)}.{quote(table)} {action}"
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(statement)
+        except psycopg2.errors.QueryCanceled:
+            held = "; ".join(self.holders(schema, table)) or "sessions that are not ours to see"
+            raise Locked(
+                f"{schema}.{table}: its columns are to change, and for {seconds} s it was held by {held}; end what "
+                f"reads there, or wait for it, then run again"
+            ) from None
+        except psycopg2.Error as error:
+            raise self._explanation(error, statement) from None
+        self.execute("SET statement_timeout TO %s", (1000 * self.settings.statement_timeout,))
 
     def altering(self, name: str, actions: Sequence[str]) -> str:
         return "; ".join(f"ALTER TABLE {_quoted(name)} {action}" for action in actions)
 
     def retyping(self, schema: str, table: str, column: str, becomes: str, conversion: str) -> str:
-        name, new = f"{schema}.{table}", quote(f"{column[:50]}_new")
-        if not conversion:
-            conversion = f"CAST({quote(column)} AS {becomes})"
-        filled = f"UPDATE {_quoted(name)} SET {new} = {conversion}"
-        replaced = [f"DROP COLUMN {quote(column)}", f"RENAME COLUMN {new} TO {quote(column)}"]
-        return "; ".join([self.altering(name, [f"ADD COLUMN {new} {becomes}"]), filled, self.altering(name, replaced)])
+        """A new column takes the place of the old one, in the key too: Redshift converts none where it stands."""
+        there = self.table(schema, table)
+        key = there.key if there and column in there.key else ()
+        required = bool(there) and column in there.required  # type: ignore[union-attr]
+        return "; ".join(
+            [
+                *(self._unkeyed(schema, table) if key else ()),
+                *self._replaced(f"{schema}.{table}", column, becomes, conversion, required),
+                *([self.altering(f"{schema}.{table}", [_primary(key)])] if key else ()),
+            ]
+        )
+
+    def rekeying(self, schema: str, table: str, key: Sequence[str], new: Mapping[str, str], emptied: bool) -> str:
+        """What is to be in a key must be NOT NULL, which a column only becomes, or ceases to be, by being made anew."""
+        name, there = f"{schema}.{table}", self.table(schema, table)
+        assert there
+        statements = [f"DELETE FROM {_quoted(name)}"] if emptied else []
+        statements += self._unkeyed(schema, table)
+        for column in there.key:
+            if column not in key:
+                statements += self._replaced(name, column, there.columns[column], "", required=False)
+        for column in key:
+            if column in new:
+                statements.append(self.altering(name, [f"ADD COLUMN {quote(column)} {_required(new[column])}"]))
+            elif column not in there.required:
+                statements += self._replaced(name, column, there.columns[column], "", required=True)
+        if key:
+            statements.append(self.altering(name, [_primary(key)]))
+        return "; ".join(["BEGIN", *statements, "COMMIT"] if emptied else statements)
+
+    def _unkeyed(self, schema: str, table: str) -> list[str]:
+        found = self.query(
+            "SELECT k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE k.contype = 'p' AND n.nspname = %s AND c.relname = %s",
+            (schema, table),
+        )
+        return [self.altering(f"{schema}.{table}", [f"DROP CONSTRAINT {quote(name)}"]) for (name,) in found]
+
+    def _replaced(self, name: str, column: str, becomes: str, conversion: str, required: bool) -> list[str]:
+        new = quote(f"{column[:50]}_new")
+        filled = f"UPDATE {_quoted(name)} SET {new} = {conversion or f'CAST({quote(column)} AS {becomes})'}"
+        if required and conversion == "NULL":
+            filled = f"DELETE FROM {_quoted(name)}"
+        return [
+            self.altering(name, [f"ADD COLUMN {new} {_required(becomes) if required else becomes}"]),
+            filled,
+            self.altering(name, [f"DROP COLUMN {quote(column)}", f"RENAME COLUMN {new} TO {quote(column)}"]),
+        ]
 
     def dependents(self, schema: str, table: str, column: str) -> list[str]:
         return []
@@ -361,8 +428,14 @@ class Redshift(Engine):
             # A name that is quoted keeps its capitals, as it does with the other engine.
             "enable_case_sensitive_identifier": "true",
         }
-        with self._explained("SET"), connection.cursor() as cursor:
-            cursor.execute("; ".join(f"SET {name} TO %s" for name in options), list(options.values()))
+        # Whoever explains a refusal asks whether this session is still open.
+        self._connection = connection
+        try:
+            with self._explained("SET"), connection.cursor() as cursor:
+                cursor.execute("; ".join(f"SET {name} TO %s" for name in options), list(options.values()))
+        except EtlError:
+            connection.close()
+            raise
         return connection
 
     def _make_room(self, *targets: str) -> None:
@@ -373,6 +446,8 @@ class Redshift(Engine):
                 self.ensure_schema("stage", readable=False)
                 self.ensure_schema(schema, readable=schema != "raw")
             self._ensure_lock(target)
+        if self._serializable:
+            self._ensure_lock("")
 
     def _ensure_lock(self, target: str) -> None:
         lock = lock_table(target)
@@ -420,11 +495,10 @@ class Redshift(Engine):
 
     @functools.cached_property
     def _serializable(self) -> bool:
-        """Whether the database is one of the stricter kind; asked of a catalogue, which is in no snapshot."""
-        with Redshift(self.settings, self._application) as other:
-            found = other.query(
-                "SELECT isolation_level FROM stv_db_isolation_level WHERE TRIM(db_name) = current_database()"
-            )
+        """Whether the database is one of the stricter kind."""
+        found = self.query(
+            "SELECT isolation_level FROM stv_db_isolation_level WHERE TRIM(db_name) = current_database()"
+        )
         return bool(found) and "serializable" in str(found[0][0]).lower()
 
     def _write_notes(self) -> None:
@@ -462,7 +536,12 @@ class Redshift(Engine):
                     f"{self._where()}: may not read {where} ({said}); let the role of [warehouse] iam_role do "
                     f"s3:GetObject and s3:ListBucket there: docs/redshift.md"
                 )
-            return self._explanation(error, statement)
+            explained = self._explanation(error, statement)
+            if type(explained) is WarehouseError and ";" not in str(explained):
+                explained.args = (
+                    f"{explained}; run again, and where it says so again delete {where} and extract again",
+                )
+            return explained
         self._rollback()
         try:
             return self._load_error() or WarehouseError(f"{self._where()}: {said}")
@@ -489,12 +568,15 @@ class Redshift(Engine):
             return None
         file, line, column, kind, code, reason = (str(value).strip() for value in found[0])
         of = f", column {column} ({kind})" if column else ""
-        reason = re.sub(r"Value '(.*?)'(?=, Pos|$)", lambda value: f"({len(value[1])} characters)", reason)
+        # Not all reasons call it a value.
+        reason = re.sub(r"(?:Value )?'(.*)'", lambda value: f"({len(value[1])} characters)", reason, flags=re.DOTALL)
         return DataError(f"{file}, line {line}{of}: {reason} (error {code})")
 
     def _explanation(self, error: psycopg2.Error, sql: str) -> EtlError:
         if not self.closed and _CONFLICT.search(str(error)):
-            return Conflict(f"{self._where()}: {' '.join(str(error).split())}; run again")
+            return Conflict(
+                f"{self._where()}: {' '.join(str(error).split())} in {' '.join(sql.split()[:3])}; run again"
+            )
         if re.search(r"[Dd]isk [Ff]ull", str(error)):
             return WarehouseError(
                 f"{self._where()}: the disk is full ({first_line(error)}); free some space, then run again"
@@ -544,6 +626,19 @@ def _names_in(constraint: str) -> tuple[str, ...]:
         quoted.replace('""', '"') if quoted else plain
         for quoted, plain in re.findall(r'"((?:[^"]|"")+)"|([^\s,"]+)', listed)
     )
+
+
+def _primary(key: Sequence[str]) -> str:
+    return f"ADD PRIMARY KEY ({', '.join(map(quote, key))})"
+
+
+def _required(kind: str) -> str:
+    """A type that is not NULL, with the DEFAULT that Redshift then wants for the rows which are there."""
+    name = redshift_types.folded(kind)
+    if name.startswith("character"):
+        return f"{kind} NOT NULL DEFAULT ''"
+    known = {"boolean": "FALSE", "date": "'2000-01-01'", "time": "'00:00'", "timestamp": "'2000-01-01'"}
+    return f"{kind} NOT NULL DEFAULT {known.get(name.split()[0], '0')}"
 
 
 def _quoted(name: str) -> str:

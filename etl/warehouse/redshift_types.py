@@ -7,7 +7,7 @@ DECIMAL has 38 digits at most. A bare TEXT is a VARCHAR(256) there, and a bare N
 import re
 
 from etl.errors import DataError
-from etl.parts import LONGEST_TEXT
+from etl.findings import LONGEST_TEXT
 
 _MOST_DIGITS = 38
 _MOST_DECIMALS = 37

@@ -210,13 +210,16 @@ class Stage:
 
     def _refuse_duplicates(self, key: Sequence[str]) -> None:
         listed = ", ".join(map(quote, key))
+        exact = [more for name in key for more in self._db.exactly(quote(name), self.columns.get(name, ""))]
+        differ = " OR ".join(f"min({more}) <> max({more})" for more in exact) or "FALSE"
         twice = self._db.query(
-            f"SELECT {listed}, count(*) FROM {self.name} GROUP BY {listed} HAVING count(*) > 1 ORDER BY {listed} "
-            f"LIMIT {SHOWN}"
+            f"SELECT {listed}, {differ}, count(*) FROM {self.name} "
+            f"GROUP BY {listed} HAVING count(*) > 1 ORDER BY {listed} LIMIT {SHOWN}"
         )
         if twice:
-            shown = "; ".join(f"{said(row[:-1])} {row[-1]} times" for row in twice)
-            raise DataError(f"{self.definition.name}: the key ({', '.join(key)}) is not unique: {shown}")
+            shown = "; ".join(f"{said(row[:-2])} {row[-1]} times" for row in twice)
+            blanks = " (to the warehouse blanks at the end are no difference)" if any(row[-2] for row in twice) else ""
+            raise DataError(f"{self.definition.name}: the key ({', '.join(key)}) is not unique: {shown}{blanks}")
 
     def _beside(self, suffix: str) -> str:
         return f"stage.{quote(f'{self.table}_{suffix}')}"

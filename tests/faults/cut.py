@@ -1,5 +1,6 @@
 """The chaos tests' servers, houses and shop: tests/chaos.py on a warehouse, a source and a lake that fail on demand."""
 
+import contextlib
 import datetime
 import random
 import uuid
@@ -11,10 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from etl.stack import MariaDB, Postgres
-from tests.conftest import Bucket, ShopDatabase, WarehouseDatabase, postgres_query
+from tests.conftest import Bucket, ShopDatabase, started
 from tests.faults.s3 import S3Proxy
 from tests.faults.tcp import HOST, TcpProxy
-from tests.marketplace import ROOT, House
+from tests.marketplace import ROOT, Databases, House
+from tests.redshift.server import RedshiftEmulator
 from tests.servers import Moto
 
 NIGHT, SCANS = "tests.chaos.Night", "tests.chaos.LoadPages"
@@ -28,16 +30,25 @@ PERSON, SECRET = "canary-of-a-person", "canary-of-a-key"
 
 
 class Cut:
-    """Three proxies, `mysql`, `warehouse` and `lake`, and a fourth behind the last, `s3`, which knows requests."""
+    """Three proxies, `mysql`, `warehouse` and `lake`, and a fourth behind the last, `s3`, which knows requests.
 
-    def __init__(self, postgres: Postgres, moto: Moto, shop: ShopDatabase, folder: Path) -> None:
-        self.postgres, self.shop = postgres, shop
-        self._moto, self._folder = moto, folder
+    The third stands before the engine's own `server`. `postgres` is that in which its databases are.
+    """
+
+    def __init__(
+        self, databases: Databases, postgres: Postgres, moto: Moto, s3: S3Proxy, shop: ShopDatabase, folder: Path
+    ) -> None:
+        self.postgres, self.shop, self.s3 = postgres, shop, s3
+        self.server = databases.server
+        self._databases, self._moto, self._folder = databases, moto, folder
         self._houses: list[House] = []
         self.mysql = TcpProxy(urlsplit(shop.url).port or 0)
-        self.warehouse = TcpProxy(postgres.port)
-        self.s3 = S3Proxy(moto.port)
-        self.lake = TcpProxy(self.s3.port)
+        self.warehouse = TcpProxy(self.server.port)
+        self.lake = TcpProxy(s3.port)
+
+    @property
+    def engine(self) -> str:
+        return self.server.name
 
     @property
     def proxies(self) -> dict[str, TcpProxy]:
@@ -49,14 +60,8 @@ class Cut:
 
     def house(self, like: House | None = None, **settings: dict[str, str]) -> House:
         """An empty warehouse, or a copy of another that nobody is connected to; its lake is empty."""
-        name = f"house_{uuid.uuid4().hex}"
-        if like:
-            admin = self.postgres.url("postgres", "postgres")
-            postgres_query(admin, f"CREATE DATABASE {name} TEMPLATE {like.database.name} STRATEGY FILE_COPY")
-            postgres_query(admin, f"GRANT ALL ON DATABASE {name} TO etl_load")
-        else:
-            self.postgres.create_database(name)
-        database = WarehouseDatabase(self.postgres, name)
+        database = self._databases.make(like.database if like else None)
+        name = database.name
         made = House(database, Bucket(self._moto, name.replace("_", "-")), self._folder / f"{name}.cfg")
         self._houses.append(made)
         self.configure(made, **settings)
@@ -72,7 +77,7 @@ class Cut:
                 "core": {"lock_pid_dir": str(house.settings.with_suffix(".lock"))},
                 # What fails stays failed until the next night: the harder case.
                 "worker": {"keep_alive": "false"},
-                "warehouse": {"url": _through(self.warehouse, house.database.url), "lock_timeout": "5"},
+                "warehouse": {"url": _through(self.warehouse, house.database.setting), "lock_timeout": "5"},
                 "mysql": {"url": _through(self.mysql, self.shop.url)},
                 "lake": {
                     "url": house.lake.url,
@@ -89,11 +94,10 @@ class Cut:
 
     def remove(self, house: House) -> None:
         self._houses.remove(house)
-        admin = self.postgres.url("postgres", "postgres")
-        postgres_query(admin, f"DROP DATABASE {house.database.name} WITH (FORCE)")
+        self._databases.drop(house.database)
 
     def close(self) -> None:
-        for proxy in (*self.proxies.values(), self.s3):
+        for proxy in self.proxies.values():
             proxy.close()
         for house in list(self._houses):
             self.remove(house)
@@ -144,12 +148,26 @@ DELETE FROM prices WHERE id % 101 = 1
 
 
 @pytest.fixture(scope="module")
-def cut(postgres: Postgres, mariadb: MariaDB, moto_s3: Moto, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cut]:
-    """Nothing is in the shop yet."""
+def cut(
+    request: pytest.FixtureRequest,
+    engine: str,
+    postgres: Postgres,
+    mariadb: MariaDB,
+    moto_s3: Moto,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Cut]:
+    """Nothing is in the shop yet. An emulated Redshift is of its own: it is killed, and reads the lake that fails."""
     name = f"shop_{uuid.uuid4().hex}"
     ShopDatabase(mariadb, "shop").execute(f"CREATE DATABASE {name}")
-    shop = ShopDatabase(mariadb, name)
-    made = Cut(postgres, moto_s3, shop, tmp_path_factory.mktemp("houses"))
-    yield made
-    made.close()
+    shop, folder = ShopDatabase(mariadb, name), tmp_path_factory.mktemp("houses")
+    with S3Proxy(moto_s3.port) as s3, contextlib.ExitStack() as stack:
+        if engine == "redshift":
+            server = RedshiftEmulator(folder / "redshift", postgres, f"http://{HOST}:{s3.port}", log=True)
+            stack.enter_context(started(server))
+            databases = Databases(postgres, server, request.getfixturevalue("redshift_template"))
+        else:
+            databases = Databases(postgres, postgres, "template1")
+        made = Cut(databases, postgres, moto_s3, s3, shop, folder)
+        yield made
+        made.close()
     shop.execute(f"DROP DATABASE {name}")

@@ -33,7 +33,7 @@ class Undisturbed:
     @classmethod
     def of(cls, before: Sight, house: House) -> "Undisturbed":
         query = house.query
-        return cls(before, look(query), checksums(query, SCHEMAS), shapes(query), bookkeeping(query))
+        return cls(before, look(house.database), checksums(query, SCHEMAS), shapes(query), bookkeeping(query))
 
 
 def check_sights(sights: list[Sight], expected: Undisturbed) -> None:
@@ -49,7 +49,7 @@ def check_sights(sights: list[Sight], expected: Undisturbed) -> None:
 def check_markers(house: House, expected: Undisturbed) -> None:
     """I4: a table is of the new day where its marker is there, and of the old one where it is not."""
     done = {target for (target,) in house.query("SELECT target FROM etl.loads WHERE business_date = %s", (NEXT,))}
-    sight = look(house.query)
+    sight = look(house.database)
     assert {table for table in TABLES if _is_after(sight, table, expected)} == done & set(TABLES)
 
 

@@ -1,7 +1,16 @@
-"""Errors of the warehouse's own, at a chosen statement: triggers that count, and raise at the nth."""
+"""Errors of the warehouse's own, at a chosen statement.
+
+Postgres has triggers that count what changes tables or their rows, and raise at the nth. The emulated Redshift counts
+every statement that it is sent, and has faults of its own.
+"""
+
+import contextlib
+
+import psycopg2
 
 from tests.faults.watch import TABLES
 from tests.marketplace import House
+from tests.redshift.server import RedshiftEmulator
 
 _COUNTERS = """
 CREATE SCHEMA chaos;
@@ -31,7 +40,7 @@ _BOOKS = ("etl.loads", "etl.receipts", "etl.watermarks", "etl.data_as_of", "etl.
 
 
 def count_statements(house: House, nth: int = 0, sqlstate: str = "", seconds: float = 0) -> None:
-    """Count the statements that change tables or their rows; the nth takes longer, and with a state it is refused."""
+    """The nth takes longer, and with a state it is refused. Of Postgres."""
     house.query(_COUNTERS + "".join(map(_EACH.format, (*TABLES, *_BOOKS))))
     house.query("INSERT INTO chaos.plan VALUES (%s, %s, %s)", (nth, sqlstate, seconds))
     house.query("CREATE EVENT TRIGGER chaos ON ddl_command_start EXECUTE FUNCTION chaos.on_ddl()")
@@ -43,3 +52,29 @@ def counted(house: House) -> int:
 
 def stop_counting(house: House) -> None:
     house.query("DROP EVENT TRIGGER chaos; DROP SCHEMA chaos CASCADE")
+
+
+# Not those of the analyst who looks on.
+_ANY, _COMMITS = "/^(?!SELECT [(]SELECT )/", "/^COMMIT/"
+
+
+def sent(server: RedshiftEmulator, house: House, commits: bool = False) -> int:
+    """How many statements the loads have sent to a house's warehouse, or how many of them are commits."""
+    return sum(
+        line["database"] == house.database.name
+        and line["user"] == "etl_load"
+        and (not commits or line["statement"] == "COMMIT")
+        for line in server.logged()
+    )
+
+
+def arm(house: House, fault: str, nth: int, commits: bool = False) -> None:
+    """Let a fault of the emulated Redshift happen to the nth of these statements."""
+    tell(house, f"{fault} after {nth - 1} {_COMMITS if commits else _ANY}")
+
+
+def tell(house: House, fault: str) -> None:
+    """With nothing all faults are forgotten."""
+    with contextlib.closing(psycopg2.connect(house.database.reader_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("SET emulator.fault TO %s", (fault,))

@@ -11,15 +11,33 @@ from tests.conftest import WarehouseDatabase
 from tests.pipeline import until
 
 PERIOD = 0.05
-TABLES = ("public.dim_fan", "public.fact_visit", "public.price")
+# But for the one that a fault renames: who asks for it by name would have to stop.
+COLUMNS = {
+    "public.dim_fan": ("fan_key", "fan_id", "name", "email", "city"),
+    "public.fact_visit": ("visit_id", "date_key", "fan_key", "gate", "seconds"),
+    "public.price": ("id", "seat", "price"),
+}
+TABLES = tuple(COLUMNS)
 
-# One statement, so all of it is of one instant.
-_LOOK = (
-    "SELECT "
-    + ", ".join(f"(SELECT ARRAY[count(*), sum(hash_record_extended(t, 7))] FROM {table} t)" for table in TABLES)
-    + ", (SELECT count(*) FROM public.fact_visit f"
-    " WHERE NOT EXISTS (SELECT 1 FROM public.dim_fan d WHERE d.fan_key = f.fan_key))"
-)
+
+def _sum(engine: str, table: str) -> str:
+    """Of a hash of each row."""
+    if engine == "postgres":
+        return "sum(hash_record_extended(t, 7))"
+    row = " || '|' || ".join(f"COALESCE(CAST({column} AS VARCHAR(200)), '-')" for column in COLUMNS[table])
+    return f"SUM(CAST(STRTOL(LEFT(MD5({row}), 12), 16) AS DECIMAL(38,0)))"
+
+
+def _look(engine: str) -> str:
+    """One statement, so all of it is of one instant."""
+    tables = ", ".join(f"(SELECT {said} FROM {t} t)" for t in TABLES for said in ("count(*)", _sum(engine, t)))
+    return (
+        f"SELECT {tables}, (SELECT count(*) FROM public.fact_visit f LEFT JOIN public.dim_fan d "
+        "ON d.fan_key = f.fan_key WHERE d.fan_key IS NULL)"
+    )
+
+
+_LOOK = {engine: _look(engine) for engine in ("postgres", "redshift")}
 
 
 @dataclass(frozen=True)
@@ -30,9 +48,27 @@ class Sight:
     orphans: int
 
 
-def look(query: Callable[[str], list[tuple]]) -> Sight:
-    ((*tables, orphans),) = query(_LOOK)
-    return Sight({name: tuple(map(int, said)) for name, said in zip(TABLES, tables, strict=True)}, orphans)
+def look(database: WarehouseDatabase) -> Sight:
+    with _analyst(database) as query:
+        return _seen(database, query)
+
+
+def _seen(database: WarehouseDatabase, query: Callable[[str], list[tuple]]) -> Sight:
+    ((*numbers, orphans),) = query(_LOOK[database.engine])
+    pairs = zip(numbers[::2], numbers[1::2], strict=True)
+    return Sight({name: (int(rows), int(hashes)) for name, (rows, hashes) in zip(TABLES, pairs, strict=True)}, orphans)
+
+
+@contextlib.contextmanager
+def _analyst(database: WarehouseDatabase) -> Iterator[Callable[[str], list[tuple]]]:
+    with contextlib.closing(psycopg2.connect(database.reader_url)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+
+        def query(sql: str) -> list[tuple]:
+            cursor.execute(sql)
+            return cursor.fetchall()
+
+        yield query
 
 
 @contextlib.contextmanager
@@ -68,15 +104,9 @@ def watched(database: WarehouseDatabase) -> Iterator[list[Sight]]:
 def _watch_a_session(
     database: WarehouseDatabase, sights: list[Sight], stop: threading.Event, looked: threading.Event
 ) -> None:
-    with contextlib.closing(psycopg2.connect(database.reader_url)) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-
-        def query(sql: str) -> list[tuple]:
-            cursor.execute(sql)
-            return cursor.fetchall()
-
+    with _analyst(database) as query:
         while not stop.is_set():
-            sight = look(query)
+            sight = _seen(database, query)
             if not sights or sights[-1] != sight:
                 sights.append(sight)
             looked.set()

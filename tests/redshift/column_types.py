@@ -249,7 +249,7 @@ def _decimal(precision: int, scale: int, rounds: bool) -> tuple[_One, _Many]:
             place = min(start.end() if start else 0, len(text) - 1)
             raise BadValue(1207, f"Invalid digit, Value '{text[place]}', Pos {place}, Type: Decimal")
         number = Decimal(text).quantize(step, ROUND_HALF_UP if rounds else ROUND_DOWN, _EXACT)
-        if abs(number) >= Decimal(1).scaleb(whole):
+        if number.copy_abs() >= Decimal(1).scaleb(whole):
             raise BadValue(1209, f"Overflow, Value '{text}', Type: Decimal({precision},{scale})")
         return f"{number:f}"
 

@@ -185,8 +185,17 @@ def create_table_as(statement: Tree) -> tuple[str, ...]:
     if statement.objtype != enums.ObjectType.OBJECT_TABLE:
         raise refuse("materialized views are not emulated", sqlstate="0A000")
     rewritten = Query(statement).rewritten()
-    table = relation(statement.into.rel)
-    return printed(rewritten), f"CALL redshift.settle({literal(table)})"
+    table, sql = relation(statement.into.rel), printed(rewritten)
+    if not _takes_no_rows(rewritten.query):
+        return sql, f"CALL redshift.settle({literal(table)})"
+    rewritten.query.limitCount = None
+    return sql, f"CALL redshift.settle_like({literal(table)}, {literal(printed(rewritten.query))})"
+
+
+def _takes_no_rows(query: Tree) -> bool:
+    """Whether it asks for columns only, by LIMIT 0."""
+    limit = getattr(query, "limitCount", None)
+    return isinstance(limit, ast.A_Const) and isinstance(limit.val, ast.Integer) and not limit.val.ival
 
 
 def select_into(statement: Tree) -> tuple[str, ...]:

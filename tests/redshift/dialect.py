@@ -73,12 +73,11 @@ def _parsed(stripped: str) -> Any:
 
 
 def _check_names(tree: Any, found: list[Token]) -> None:
-    quoted = [token.text[1:-1].replace('""', '"') for token in found if token.quoted]
-    word = reserved(tree, quoted)
+    word = reserved(tree, [token.name for token in found if token.quoted])
     if word is not None:
         raise near(next(token for token in found if token.word == word))
     # The parser cuts them.
-    for name in (token.text.strip('"') for token in found if token.kind == "IDENT"):
+    for name in (token.name for token in found if token.kind == "IDENT"):
         if len(name.encode()) > _LONGEST_NAME:
             raise Refused("42622", f'identifier "{name}" is longer than {_LONGEST_NAME} bytes')
         if len(name.encode()) > _LONGEST_UPSTREAM:

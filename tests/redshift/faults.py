@@ -1,4 +1,4 @@
-"""Faults that a client arms with `SET emulator.fault TO '<name>[ <count>][ <seconds>s][ /regex/]'`."""
+"""Faults that a client arms with `SET emulator.fault TO '<name>[ <count>][ <seconds>s][ after <n>][ /regex/]'`."""
 
 import re
 import threading
@@ -12,17 +12,24 @@ ANY = frozenset({"conflict with concurrent transaction", "terminate", "slow"})
 # Of a COPY, or of whatever the regex matches.
 EITHER = frozenset({"disk full"})
 
-_ARMED = re.compile(r"(?P<name>.*?)(?: (?P<count>\d+))?(?: (?P<seconds>[\d.]+)s)?(?: /(?P<regex>.*)/)?", re.DOTALL)
+_ARMED = re.compile(
+    r"(?P<name>.*?)(?: (?P<count>\d+))?(?: (?P<seconds>[\d.]+)s)?(?: after (?P<after>\d+))?(?: /(?P<regex>.*)/)?",
+    re.DOTALL,
+)
 
 
 @dataclass
 class Fault:
-    """`count` is how often it is still to happen; `seconds` is how long `slow` sleeps."""
+    """`count` is how often it is still to happen; `seconds` is how long `slow` sleeps.
+
+    As many statements as `after` says are still let through of those that it could happen to.
+    """
 
     name: str
     count: int = 1
     seconds: float = 1.0
     pattern: re.Pattern[str] | None = None
+    after: int = 0
 
     def meets(self, kind: str, text: str) -> bool:
         if self.name in COMMIT and kind != "commit":
@@ -57,7 +64,8 @@ class Faults:
         except re.error as error:
             raise Refused("22023", f"not a regular expression: {found['regex']}", str(error)) from None
         with self._lock:
-            self._armed.append(Fault(name, int(found["count"] or 1), float(found["seconds"] or 1), pattern))
+            count, seconds, after = int(found["count"] or 1), float(found["seconds"] or 1), int(found["after"] or 0)
+            self._armed.append(Fault(name, count, seconds, pattern, after))
 
     def meet(self, kind: str, text: str) -> Fault | None:
         """The fault that is to happen to a statement of this kind and text; it is then one less."""
@@ -65,7 +73,11 @@ class Faults:
             return None
         with self._lock:
             for fault in self._armed:
-                if fault.meets(kind, text):
+                if not fault.meets(kind, text):
+                    continue
+                if fault.after:
+                    fault.after -= 1
+                else:
                     fault.count -= 1
                     if not fault.count:
                         self._armed.remove(fault)

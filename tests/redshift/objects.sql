@@ -438,7 +438,6 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_class WHERE oid = target AND pg_has_role(session_user, relowner, 'MEMBER')) THEN
         RAISE EXCEPTION USING errcode = '42501', message = format('must be owner of relation %s', target);
     END IF;
-    DELETE FROM redshift.declared_keys k WHERE NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = k.conrelid);
     -- CREATE TABLE IF NOT EXISTS declares the keys of a table that has them.
     IF once AND EXISTS (SELECT FROM redshift.declared_keys WHERE conrelid = target AND conname = key::name) THEN
         RETURN;
@@ -498,9 +497,21 @@ CREATE FUNCTION redshift.pg_get_constraintdef(key oid) RETURNS redshift.varchar 
 -- CREATE TABLE AS: what has no length or precision yet gets the largest. No value changes by that.
 CREATE PROCEDURE redshift.settle(relation text) LANGUAGE plpgsql AS $$
 BEGIN
-    CALL redshift.settle_columns(relation::regclass);
+    CALL redshift.settle_columns(relation::regclass, relation::regclass);
 END $$;
-CREATE PROCEDURE redshift.settle_columns(target regclass)
+-- One without rows has no values to tell its precisions by: the query's own, without its LIMIT 0, have them.
+CREATE PROCEDURE redshift.settle_like(relation text, query text) LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = relation::regclass AND attnum > 0
+        AND atttypmod OPERATOR(pg_catalog.=) -1 AND atttypid = 'numeric'::regtype) THEN
+        CALL redshift.settle(relation);
+        RETURN;
+    END IF;
+    EXECUTE 'CREATE TEMP TABLE redshift_settled AS ' || query;
+    CALL redshift.settle_columns(relation::regclass, 'pg_temp.redshift_settled'::regclass);
+    DROP TABLE pg_temp.redshift_settled;
+END $$;
+CREATE PROCEDURE redshift.settle_columns(target regclass, example regclass)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     own record;
@@ -517,7 +528,7 @@ BEGIN
     LOOP
         IF own.kind = 'numeric' THEN
             EXECUTE format('SELECT coalesce(max(scale(%1$I)), 0), coalesce(max(length(trunc(abs(%1$I))::text)), 1) FROM %2$s',
-                own.attname, target) INTO scale, digits;
+                own.attname, example) INTO scale, digits;
             IF scale + digits > 38 OR scale > 37 THEN
                 RAISE EXCEPTION USING errcode = '22003', message =
                     format('Numeric data overflow: column "%s" would need %s digits', own.attname, scale + digits);

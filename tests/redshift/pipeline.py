@@ -44,6 +44,11 @@ class Pipeline:
         self._awaited: deque[_Awaited] = deque()
         self._skipping = False
 
+    @property
+    def under_way(self) -> bool:
+        """Whether there are answers of Postgres's to come."""
+        return bool(self._awaited)
+
     def serve(self, frame: Frame) -> None:
         """One message of the client. Of other protocols' messages, such as COPY's data, none is known."""
         if frame.kind == b"S":
@@ -103,7 +108,7 @@ class Pipeline:
             self._session.begin(statement)
             self._send(Frame(b"E", body), b"CIs", statement)
         else:
-            self._drain()
+            self.drain()
             self._session.several([statement])
 
     def _close(self, body: bytes) -> None:
@@ -116,7 +121,7 @@ class Pipeline:
             self._answer(Frame(b"3"))
 
     def _flush(self, body: bytes) -> None:
-        self._drain()
+        self.drain()
         self._client.flush()
 
     def _sync(self) -> None:
@@ -143,7 +148,7 @@ class Pipeline:
 
     def _prepare_last_copy(self, statement: Statement) -> None:
         if "pg_last_copy_" in statement.text.lower():
-            self._drain()
+            self.drain()
             self._session.publish_last_copy(statement)
 
     def _send(self, frame: Frame, ends: bytes, statement: Statement | None = None) -> None:
@@ -151,18 +156,18 @@ class Pipeline:
         self._awaited.append(_Awaited(ends, statement))
 
     def _answer(self, *frames: Frame) -> None:
-        self._drain()
+        self.drain()
         for frame in frames:
             self._client.write(frame)
 
     def _refuse(self, refused: Refused) -> None:
         self._skipping = True
         with contextlib.suppress(Answered):
-            self._drain()
+            self.drain()
             self._answers.refuse(refused)
             self._backend.poison()
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         """Pass on Postgres's answers to all that was sent to it."""
         if not self._awaited:
             return

@@ -26,6 +26,8 @@ _ALONE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _FAULT = re.compile(r"SET\s+\S+\s*(?:TO|=)\s*'((?:[^']|'')*)'\s*;?\s*", re.IGNORECASE)
+_DURATION = re.compile(r"(\d+)(\w*)")
+_SECONDS = {"": 0.0, "ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _COMMIT = Statement("COMMIT", "commit", ("COMMIT",))
 
 
@@ -52,6 +54,10 @@ class Session:
         self._last_copy: tuple[int, int] | None = None
         self._pipeline = Pipeline(self)
         backend.wire.wait = self._wait
+        self._talk = select.poll()
+        self._talk.register(client.socket, select.POLLIN)
+        self._talk.register(backend.wire.socket, select.POLLIN)
+        client.wait = self._listen
 
     def run(self) -> None:
         """Serve the client until it leaves, which Gone or the return tells."""
@@ -129,7 +135,7 @@ class Session:
         commits = statement.kind != "commit" or self.backend.status == "T"
         fault = self._service.faults.meet(statement.kind if commits else "rollback", statement.text)
         if fault:
-            self._happen(fault)
+            self._happen(fault, statement)
         return fault
 
     def publish_last_copy(self, statement: Statement) -> None:
@@ -201,14 +207,14 @@ class Session:
     def _arm(self, statement: Statement) -> None:
         found = _FAULT.fullmatch(statement.text.strip())
         if found is None:
-            raise Refused("42601", "say SET emulator.fault TO '<name>[ <count>][ <seconds>s][ /regex/]'")
+            raise Refused("42601", "say SET emulator.fault TO '<name>[ <count>][ <seconds>s][ after <n>][ /regex/]'")
         self._service.faults.arm(found[1].replace("''", "'"))
         self.answers.complete("SET")
 
-    def _happen(self, fault: Fault) -> None:
+    def _happen(self, fault: Fault, statement: Statement) -> None:
         match fault.name:
             case "slow":
-                self._sleep(fault.seconds)
+                self._sleep(fault.seconds, self._limit() if statement.kind != "commit" else 0.0)
             case "1023 on commit":
                 self.backend.run("ROLLBACK")
                 self.answers.violation()
@@ -227,11 +233,22 @@ class Session:
                 self.client.flush()
                 raise Gone
 
-    def _sleep(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
+    def _sleep(self, seconds: float, limit: float) -> None:
+        began = time.monotonic()
+        while (left := began + seconds - time.monotonic()) > 0:
             self.check_client()
+            if limit and time.monotonic() > began + limit:
+                raise Refused("57014", f"Query ({self._service.number()}) cancelled on user's request")
             time.sleep(min(0.02, left))
+
+    def _limit(self) -> float:
+        """The statement_timeout in seconds, 0 for none. SHOW takes no snapshot."""
+        self._pipeline.drain()
+        if self.backend.status == "E":
+            return 0.0
+        ((said,),) = self.backend.run("SHOW statement_timeout")
+        number, unit = _DURATION.fullmatch(said or "0").groups()  # type: ignore[union-attr]
+        return int(number) * _SECONDS[unit]
 
     @property
     def _in_block(self) -> bool:
@@ -243,6 +260,18 @@ class Session:
             raise Gone
         if self._cancelled:
             raise Refused("57014", f"Query ({self._service.number()}) cancelled on user's request")
+
+    def _listen(self) -> None:
+        """Return when the client has something to say. Where its session has been ended, it hears so at once."""
+        while not self._pipeline.under_way:
+            ready = {number for number, _ in self._talk.poll()}
+            if self.client.socket.fileno() in ready:
+                return
+            frame = self.backend.read()
+            if frame.kind == b"E":
+                self.client.write(frame)
+                self.client.flush()
+                raise Gone
 
     def _wait(self) -> None:
         """Return when Postgres has something to say.

@@ -88,8 +88,11 @@ def test_doctor_for_programs_and_without_a_lake(project: Project) -> None:
     assert found["everything removed"]["holds"]
 
 
-def test_doctor_where_all_holds(redshift_database: RedshiftDatabase, settings: Settings, monkeypatch) -> None:
+def test_doctor_where_all_holds(
+    redshift_database: RedshiftDatabase, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As on a cluster, which is not at hand: of all that is asked, only what the emulator does as well."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(conformance, "CHECKS", [one for one in conformance.CHECKS if one.name == "TRUNCATE commits"])
     settings.set("warehouse", "url", redshift_database.url)
     said = CliRunner().invoke(cli.main, ["doctor", "--conformance"])

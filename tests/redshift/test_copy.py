@@ -567,6 +567,7 @@ STAMP, ZONED = "timestamp without time zone", "timestamp with time zone"
         (NUMERIC, "20.255", "ROUNDEC", "20.26"),
         (NUMERIC, "0009999.999", "", "9999.99"),
         ("numeric(38,0)", "9" * 38, "", "9" * 38),
+        ("numeric(38,10)", f"{'9' * 28}.{'9' * 10}", "", f"{'9' * 28}.{'9' * 10}"),
         ("double precision", "1e-3", "", "0.001"),
         ("double precision", "NaN", "", "NaN"),
         ("double precision", "-0.0e99", "", "-0"),

@@ -442,6 +442,15 @@ def test_create_table_as_has_lengths_and_exact_values(run: Session) -> None:
     assert run("SELECT e FROM u ORDER BY a") == [(Decimal("1.5625"),), (Decimal("6.2500"),)]
 
 
+def test_create_table_as_without_rows_has_the_types_that_its_rows_would_have(run: Session) -> None:
+    run("CREATE TABLE t (a VARCHAR(20), b DECIMAL(10, 2)); INSERT INTO t VALUES ('x', 1.25), ('y', 2.00)")
+    for _ in range(2):
+        run("CREATE TEMP TABLE u AS SELECT * FROM (SELECT a, SUM(b) AS b FROM t GROUP BY a) q LIMIT 0")
+        assert run.types("u") == {"a": "character varying(20)", "b": "numeric(38,2)"}
+        assert run("SELECT * FROM u") == []
+        run("DROP TABLE u")
+
+
 def test_whole_numbers_have_whole_averages_and_sums(run: Session) -> None:
     run("CREATE TABLE t (a SMALLINT, b INT, c BIGINT); INSERT INTO t VALUES (1, 1, 1), (2, 2, 2), (NULL, NULL, NULL)")
     (row,) = run("SELECT avg(a), avg(b), avg(c), sum(a), sum(b), sum(c), avg(c * 1.0), 3 / 2 FROM t")
@@ -556,3 +565,11 @@ def test_load_errors_are_the_superusers_to_write(run: Session) -> None:
     assert run("SELECT count(*) FROM stl_load_errors") == [(0,)]
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         run("INSERT INTO stl_load_errors (userid) VALUES (1)")
+
+
+def test_the_quotes_of_a_name_are_no_part_of_its_length(run: Session) -> None:
+    name = '"' * 20 + "x" * 43
+    run(f'CREATE TABLE quotes ("{name.replace(chr(34), 2 * chr(34))}" INT)')
+    assert run("SELECT attname FROM pg_attribute WHERE attrelid = 'quotes'::regclass AND attnum > 0") == [(name,)]
+    with pytest.raises(Refused, match="63 bytes"):
+        run(f'CREATE TABLE longer ("{"x" * 64}" INT)')

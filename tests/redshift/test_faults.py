@@ -159,6 +159,27 @@ def test_a_slow_statement_takes_its_time_once(table: RedshiftDatabase, arm: Any)
         assert time.monotonic() - started >= 0.3
 
 
+def test_a_slow_statement_may_be_too_slow(connect: Any, table: RedshiftDatabase, arm: Any) -> None:  # noqa: F811
+    with contextlib.closing(connect(table)) as connection:
+        ask(connection, "SET statement_timeout TO 100")
+        connection.commit()
+        arm("slow 20s /select 3/")
+        with refused("57014", r"Query \(\d+\) cancelled on user's request"):
+            ask(connection, "SELECT 3")
+
+
+def test_a_fault_lets_others_through_before(table: RedshiftDatabase, arm: Any) -> None:
+    arm("conflict with concurrent transaction after 2 /select/")
+    with contextlib.closing(with_psycopg2(table)) as connection:
+        connection.autocommit = True
+        for _ in range(2):
+            ask(connection, "SELECT 1")
+        ask(connection, "SET statement_timeout TO 0")
+        with refused("XX000", "conflict"):
+            ask(connection, "SELECT 1")
+        ask(connection, "SELECT 1")
+
+
 def test_a_fault_happens_as_often_as_it_says(table: RedshiftDatabase, arm: Any) -> None:
     arm("1023 on commit 2")
     with contextlib.closing(with_psycopg2(table)) as connection:

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -367,6 +368,17 @@ def test_a_client_killed_while_it_waits_leaves_no_session(redshift_database: Red
 def until_gone(database: RedshiftDatabase, pid: int) -> None:
     while database.query("SELECT 1 FROM pg_stat_activity WHERE pid = %s", (pid,)):
         pass
+
+
+def test_an_idle_session_that_is_ended_hears_so_at_once(redshift_database: RedshiftDatabase) -> None:
+    with contextlib.closing(with_psycopg2(redshift_database)) as connection:
+        ((pid,),) = ask(connection, "SELECT pg_backend_pid()")
+        connection.rollback()
+        redshift_database.query("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        assert select.select([connection], [], [], 10)[0]
+        with pytest.raises(psycopg2.OperationalError):
+            ask(connection, "SELECT 1")
+        assert connection.closed
 
 
 def test_of_two_snapshots_that_update_one_row_one_gets_1023(redshift_database: RedshiftDatabase) -> None:

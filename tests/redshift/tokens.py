@@ -21,6 +21,11 @@ class Token:
     end: int
 
     @property
+    def name(self) -> str:
+        """That it stands for, where it is one."""
+        return self.text[1:-1].replace('""', '"') if self.quoted else self.text
+
+    @property
     def quoted(self) -> bool:
         return self.kind == "IDENT" and self.text.startswith('"')
 

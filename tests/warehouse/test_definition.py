@@ -62,3 +62,17 @@ def test_names_are_put_into_a_select_and_nothing_else_is(sql):
     assert read_sql("loads", "t.sql", stage="s.t", date_key="20140203") == (
         "SELECT '{other}', '100%' FROM s.t WHERE day = 20140203"
     )
+
+
+def test_the_schema_raw_is_quoted_wherever_it_is_a_schema(sql):
+    """Comments say what to infer, and an apostrophe in one begins no literal."""
+    sql.write(
+        "loads",
+        "t",
+        "-- the seller's own\n-- infer: public.d (a) from raw.t (b)\n"
+        "SELECT 'raw.x', {since raw.t}, \"it's raw.x\", x.raw.y FROM raw.t JOIN (SELECT 1 FROM raw.u) -- raw.v\n",
+    )
+    assert read_sql("loads", "t.sql") == (
+        '-- the seller\'s own\n-- infer: public.d (a) from "raw".t (b)\n'
+        'SELECT \'raw.x\', {since raw.t}, "it\'s raw.x", x.raw.y FROM "raw".t JOIN (SELECT 1 FROM "raw".u) -- "raw".v'
+    )

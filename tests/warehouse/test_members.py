@@ -55,7 +55,9 @@ def test_a_fact_that_fails_leaves_members_that_are_used_when_it_succeeds(strateg
     nights.write("loads", "fact_sale", SELECT.replace("AS user_key", "/ 0 AS user_key"))
     task = loader("fact_sale", "sale_id|user_id\n1|9", **FACT)(date=day(1))
     refused(task, DataError)
-    members(warehouse, "1|7|Ulm|false\n2|9|NULL|true")
+    # With Redshift a load is one transaction.
+    left = {"postgres": "\n2|9|NULL|true", "redshift": ""}
+    members(warehouse, f"1|7|Ulm|false{left[warehouse.engine]}")
     nights.write("loads", "fact_sale", SELECT)
     night(task)
     drawn.shows(warehouse, "fact_sale", "sale_id|user_key\n1|2")

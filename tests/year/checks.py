@@ -24,41 +24,54 @@ LOADS = (
 _OURS = ("deleted_at", "loaded_at")
 _SOFT = ("users", "listings")
 
-# Declared types that are one type in the warehouse, and integers from small to large.
-_ALIKE = {
-    "tinyint": "smallint",
-    "varchar(20)": "text",
-    "varchar(60)": "text",
-    "decimal(8,2)": "numeric",
-    "decimal(14,4)": "numeric",
-}
 _INTEGERS = ("smallint", "int", "bigint")
 
 
-def stops(change: SchemaChange) -> bool:
-    """Whether a mirror may not follow a change by itself."""
-    was, became = _types(change)
-    return change.kind == "renamed" or (_is_modified(change) and was != became and not _is_wider(was, became))
+@dataclass(frozen=True)
+class Types:
+    """What a warehouse makes of the shop's declared types: those that are `alike` there, and `grows` in place."""
 
+    alike: dict[str, str]
+    grows: Callable[[str, str], bool]
 
-def noted(change: SchemaChange) -> tuple[str, str, str] | None:
-    """Table, column and kind of change as etl.schema_changes has it; None for what the warehouse does not feel."""
-    if change.kind in ("added", "returned", "removed") or (_is_modified(change) and _is_wider(*_types(change))):
-        return f"raw.{change.table}", change.column, change.kind
-    return None
+    def stops(self, change: SchemaChange) -> bool:
+        """Whether a mirror may not follow a change by itself."""
+        was, became = self._of(change)
+        return change.kind == "renamed" or (_is_modified(change) and was != became and not self.grows(was, became))
+
+    def noted(self, change: SchemaChange) -> tuple[str, str, str] | None:
+        """Table, column and kind of change as etl.schema_changes has it; None for what the warehouse does not feel."""
+        if change.kind in ("added", "returned", "removed") or (_is_modified(change) and self.grows(*self._of(change))):
+            return f"raw.{change.table}", change.column, change.kind
+        return None
+
+    def _of(self, change: SchemaChange) -> tuple[str, str]:
+        was, became = (self.alike.get(kind or "", kind or "") for kind in (change.was, change.became))
+        return was, became
 
 
 def _is_modified(change: SchemaChange) -> bool:
     return change.kind in ("widened", "narrowed", "retyped")
 
 
-def _types(change: SchemaChange) -> tuple[str, str]:
-    was, became = (_ALIKE.get(kind or "", kind or "") for kind in (change.was, change.became))
-    return was, became
-
-
-def _is_wider(was: str, became: str) -> bool:
+def _is_larger(was: str, became: str) -> bool:
     return was in _INTEGERS and became in _INTEGERS and _INTEGERS.index(was) < _INTEGERS.index(became)
+
+
+TYPES = {
+    "postgres": Types(
+        {
+            "tinyint": "smallint",
+            "varchar(20)": "text",
+            "varchar(60)": "text",
+            "decimal(8,2)": "numeric",
+            "decimal(14,4)": "numeric",
+        },
+        _is_larger,
+    ),
+    # Lengths and digits are the type's here, and only a text grows where it stands.
+    "redshift": Types({"tinyint": "smallint"}, lambda was, became: (was, became) == ("varchar(20)", "varchar(60)")),
+}
 
 
 @dataclass

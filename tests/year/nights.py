@@ -54,6 +54,7 @@ class Year:
         self._session = psycopg2.connect(warehouse.admin_url)
         self._session.autocommit = True
         self._account = checks.Account(self._query, ZONE)
+        self._types = checks.TYPES[warehouse.engine]
         # Nights that were killed and left: their day, and what they had read by then.
         self._left: list[tuple[date, dict[str, list[Row]]]] = []
         # Tables of which somebody has run the statement that their mirror asked for.
@@ -78,8 +79,8 @@ class Year:
             self.happened.update((night.kind, night.schema, "late commit" if night.late else "none open"))
 
     def _day_and_night(self, day: date, night: Night) -> None:
-        now = _night_of(day)
-        self._shop.day(_night_of(day - timedelta(days=1)) + _HOUR, now - _HOUR, night.schema)
+        now = night_of(day)
+        self._shop.day(night_of(day - timedelta(days=1)) + _HOUR, now - _HOUR, night.schema)
         with self._shop.late(now - _HOUR * 0.9, now - _HOUR * 0.1) if night.late else contextlib.nullcontext():
             if night.kind == "skipped":
                 return
@@ -103,7 +104,7 @@ class Year:
     def _check(self, now: datetime, seen: dict[str, list[Row]]) -> None:
         """After a night; those that were killed and left have been finished before it."""
         assert not self._stops(), f"nobody was asked about {self._stops()}"
-        self._changes += filter(None, map(checks.noted, self._shop.altered.values()))
+        self._changes += filter(None, map(self._types.noted, self._shop.altered.values()))
         # What is late was under way by then.
         self._shop.seen(now - _HOUR)
         self._obeyed.clear()
@@ -173,7 +174,7 @@ class Year:
         return [
             change
             for change in self._shop.altered.values()
-            if checks.stops(change) and change.table not in self._obeyed
+            if self._types.stops(change) and change.table not in self._obeyed
         ]
 
     def _obey(self) -> None:
@@ -236,7 +237,7 @@ def _ended(process: ForkProcess) -> int:
     return process.exitcode
 
 
-def _night_of(day: date) -> datetime:
+def night_of(day: date) -> datetime:
     """When a day's night begins, by UTC's clock: soon after the day is over in ZONE, winter or summer."""
     return datetime.combine(day + timedelta(days=1), time(6, 30))
 
