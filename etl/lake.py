@@ -64,11 +64,16 @@ class Bucket:
 
     def size(self, key: str) -> int | None:
         """In bytes; None when there is no such object."""
+        return self.stamp(key)[0]
+
+    def stamp(self, key: str) -> tuple[int | None, str]:
+        """Size and ETag, of which one at least is another when the object is; (None, '') when there is none."""
         try:
             with self._explained(key):
-                return self._s3.head_object(Bucket=self.name, Key=self.prefix + key)["ContentLength"]
+                answer = self._s3.head_object(Bucket=self.name, Key=self.prefix + key)
         except _Absent:
-            return None
+            return None, ""
+        return answer["ContentLength"], _etag(answer)
 
     def open(self, key: str, etag: str | None = None) -> BinaryIO:
         """The object as a stream that is read once, front to back; with `etag`, that version of it or LakeError."""
@@ -172,7 +177,7 @@ class Upload:
     """A writable stream that becomes an object when it is closed, and nothing when it is aborted.
 
     Holds two pieces of 8 MiB, one of which travels while the other fills: a small object is one PUT, a larger one a
-    multipart upload. `size` and `sha256` describe the bytes written so far.
+    multipart upload. `size` and `sha256` describe the bytes written so far, `etag` the object once it is there.
     """
 
     closed = False
@@ -188,6 +193,7 @@ class Upload:
         self._travelling: concurrent.futures.Future[None] | None = None
         self._digest = hashlib.sha256()
         self.size = 0
+        self.etag = ""
 
     @property
     def sha256(self) -> str:
@@ -217,12 +223,14 @@ class Upload:
         failpoint("upload.before_close")
         with self._bucket._explained(self._key):
             if self._upload is None:
-                self._bucket._s3.put_object(**self._where, Body=self._pending)
+                self.etag = _etag(self._bucket._s3.put_object(**self._where, Body=self._pending))
             else:
                 if self._pending:
                     self._send()
                 self._arrive()
                 self._complete()
+                # Not every server gives the finished object the ETag that it answers with.
+                _, self.etag = self._bucket.stamp(self._key)
         self._dismiss()
         self.closed = True
         failpoint("upload.after_close")
@@ -290,6 +298,10 @@ _BROKEN = (
     botocore.exceptions.HTTPClientError,
     botocore.exceptions.IncompleteReadError,
 )
+
+
+def _etag(answer: dict[str, Any]) -> str:
+    return str(answer.get("ETag", "")).strip('"')
 
 
 class _Absent(Exception):

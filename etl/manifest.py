@@ -88,7 +88,12 @@ class Manifest:
             {
                 "url": part.url,
                 "mandatory": True,
-                "meta": {"content_length": part.size, "record_count": part.rows, "sha256": part.sha256},
+                "meta": {
+                    "content_length": part.size,
+                    "record_count": part.rows,
+                    "sha256": part.sha256,
+                    "etag": part.etag,
+                },
             }
             for part in self.parts
         ]
@@ -109,6 +114,7 @@ class Manifest:
                         entry["meta"]["record_count"],
                         entry["meta"]["content_length"],
                         entry["meta"]["sha256"],
+                        entry["meta"].get("etag", ""),
                     )
                     for entry in document["entries"]
                 ),

@@ -25,14 +25,22 @@ class ManifestParts:
         return {part.url: functools.partial(self._extract.open_part, part, self._manifest) for part in self._parts}
 
     def listed(self) -> str:
-        """The URL of a COPY manifest of these parts; LakeError unless each has the size that it was written with."""
+        """The URL of a COPY manifest of these parts; LakeError unless each is the object that was written.
+
+        It is COPY that reads them then, so that their checksums are nobody's to see: a size and an ETag have to do.
+        """
         bucket = Bucket(config.lake())
         for part in self._parts:
-            size = bucket.size(bucket.key(part.url))
+            size, etag = bucket.stamp(bucket.key(part.url))
             if size != part.size:
                 now = "is not there any more" if size is None else f"has {size} now"
                 raise LakeError(
                     f"{part.url}: was written with {part.size} bytes and {now}; delete the manifest and extract again"
+                )
+            if part.etag not in ("", etag):
+                raise LakeError(
+                    f"{part.url}: is another object than the one that was written (ETag {etag}, it was {part.etag}); "
+                    f"delete the manifest and extract again"
                 )
         if self._kind == "parts":
             return self._extract.url

@@ -26,12 +26,13 @@ REJECTED = pa.schema([(name, pa.string()) for name in ("key", "column", "reason"
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """`size` in bytes and `sha256` are of the compressed object."""
+    """`size` in bytes and `sha256` are of the compressed object; `etag` is the store's, or '' where it said none."""
 
     url: str
     rows: int
     size: int
     sha256: str
+    etag: str = ""
 
 
 class PartsWriter:
@@ -150,7 +151,7 @@ class PartsWriter:
             for text in retoken(iter(lambda: reader.read(_CHUNK), b""), old, self.token):
                 stream.write(text)
         self._upload = None
-        return Part(part.url, part.rows, upload.size, upload.sha256)
+        return Part(part.url, part.rows, upload.size, upload.sha256, upload.etag)
 
     def _close_part(self) -> None:
         if self._part is None:
@@ -158,7 +159,8 @@ class PartsWriter:
         assert self._upload is not None
         self._part.close()
         url = self._bucket.url(f"{self._prefix}{len(self.parts):05}{SUFFIX[self.compression]}")
-        self.parts.append(Part(url, self._part.rows, self._upload.size, self._upload.sha256))
+        upload = self._upload
+        self.parts.append(Part(url, self._part.rows, upload.size, upload.sha256, upload.etag))
         self._part = self._upload = None
 
 
@@ -183,7 +185,8 @@ class _Aside:
         if self._part is None or self.upload is None:
             return ()
         self._part.close()
-        part = Part(self._bucket.url(self._key), self._part.rows, self.upload.size, self.upload.sha256)
+        upload = self.upload
+        part = Part(self._bucket.url(self._key), self._part.rows, upload.size, upload.sha256, upload.etag)
         self._part = self.upload = None
         return (part,)
 

@@ -12,7 +12,16 @@ Value = str | None
 # Which night it was, by whose clock, and where its files are: no two warehouses have that in common.
 ITS_OWN = {
     "etl.loads": {"run_id", "loaded_at"},
-    "etl.receipts": {"run_id", "loaded_at", "seconds", "manifest", "manifest_sha256", "bytes", "inputs"},
+    "etl.receipts": {
+        "run_id",
+        "loaded_at",
+        "seconds",
+        "manifest",
+        "manifest_sha256",
+        "bytes",
+        "inputs",
+        "code_version",
+    },
     "etl.losses": {"run_id", "loaded_at"},
     "etl.quarantine": {"run_id", "loaded_at"},
     "etl.files": {"run_id", "loaded_at"},
@@ -27,8 +36,6 @@ TYPES = {
     r"text|character varying": r"character varying\(\d+\)",
     # What has no bounds has those there that the source's type has, or the SELECT's.
     "numeric": r"numeric\(\d+,\d+\)",
-    r"numeric\(\d+,\d+\)": r"numeric\(\d+,\d+\)",
-    r"character varying\(\d+\)": r"character varying\(\d+\)",
 }
 
 

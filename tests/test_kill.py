@@ -165,6 +165,8 @@ def test_killed_in_a_second_night(undisturbed, builder, failpoint):
 @pytest.mark.parametrize("failpoint", places(LARGE_TABLE))
 def test_killed_with_half_an_upload(undisturbed, builder, failpoint):
     house = builder.house()
+    # For one connection, parts are as large as they get.
+    house.settings.write_text(house.settings.read_text().replace("lock_timeout = 20", "lock_timeout = 20\ncopies = 1"))
     kill_at(house, failpoint, SCANS, *SCANS_TABLE)
     assert len(house.lake.client.list_multipart_uploads(Bucket=house.lake.name)["Uploads"]) == 1
     check_mended(house, undisturbed.scans, SCANS, *SCANS_TABLE)

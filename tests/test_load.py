@@ -488,13 +488,12 @@ def test_an_empty_table_may_stay_empty(nights, warehouse):
 
 
 def test_a_part_that_was_altered(sales, warehouse, lake):
-    """Redshift reads it by itself, and would take another one of the same size that can be read."""
+    """Also where it is the server that reads it, and might take it."""
     task = today()
     night(task.requires())
     (part,) = lake.keys("ExtractDrawn/date=2014-02-02/20")
     body = lake.get(part)
-    altered = {"postgres": body[:-1] + bytes([body[-1] ^ 1]), "redshift": body[:-1]}
-    lake.put(part, altered[warehouse.engine])
+    lake.put(part, body[:-1] + bytes([body[-1] ^ 1]))
     message = refused(task, LakeError)
     assert message.startswith(f"public.fact_sale: {lake.url}/{part}: ")
     is_yesterdays(warehouse)

@@ -147,7 +147,9 @@ def test_doubles_are_the_same_to_every_bit(shop, warehouse):
     numbers += [-number for number in drawn.sample(numbers, 500)]
     numbers += [drawn.uniform(1, 10) * 10.0**exponent for exponent in range(-5, 25) for _ in range(20)]
     numbers += [0.0, 5e-324, -5e-324, 2.0**53 - 1, 2.0**53 + 2, 0.1, 1e23, 6.429560891534334e16, 12.5]
-    numbers = [number for number in numbers if math.isfinite(number)]
+    # The doubles of Redshift itself begin at 2.3e-308.
+    least = 2.3e-308 if warehouse.engine == "redshift" else 0.0
+    numbers = [number for number in numbers if math.isfinite(number) and (not number or abs(number) > least)]
     shop.execute("CREATE TABLE t (id INT PRIMARY KEY, v DOUBLE)")
     shop.execute("INSERT INTO t VALUES (%s, %s)", [(i, repr(number)) for i, number in enumerate(numbers)])
     mirrored()
