@@ -149,7 +149,7 @@ class MirrorTable(BaseLoader):
             return super()._publish(db, stage, standing, manifest, older)
         if older and not stage.first:
             return self._outdated(db, stage, standing, manifest)
-        was = watermarks.read(db, self.target)
+        was = None if stage.first else watermarks.read(db, self.target)
         if was and was.column != window.column:
             was = None
         self._check_gap(window, was)

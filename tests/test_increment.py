@@ -209,7 +209,8 @@ def test_a_row_says_when_it_was_loaded(shop, warehouse):
     definitions = [text.partition(" USING ")[2] for (text,) in warehouse.query(
         "SELECT indexdef FROM pg_indexes WHERE schemaname = 'raw' ORDER BY 1"
     )]  # fmt: skip
-    assert sorted(definitions) == ["btree (id)", "btree (loaded_at)", "btree (updated_at)"]
+    indexes = {"postgres": ["btree (id)", "btree (loaded_at)", "btree (updated_at)"], "redshift": []}
+    assert sorted(definitions) == indexes[warehouse.engine]
 
 
 def test_a_table_that_was_mirrored_whole_goes_on_by_its_changes_and_back(shop, warehouse):
@@ -221,7 +222,7 @@ def test_a_table_that_was_mirrored_whole_goes_on_by_its_changes_and_back(shop, w
     shows(warehouse, "id | price | updated_at\n1 | 11 | 2014-02-01 10:00:00\n2 | 20 | 2014-02-01 10:00:00")
     assert warehouse.query("SELECT id FROM raw.sales WHERE deleted_at IS NOT NULL AND loaded_at IS NOT NULL") == [(2,)]
     names = {text.partition(" USING ")[2] for (text,) in warehouse.query("SELECT indexdef FROM pg_indexes")}
-    assert names >= {"btree (loaded_at)", "btree (updated_at)"}
+    assert warehouse.engine == "redshift" or names >= {"btree (loaded_at)", "btree (updated_at)"}
     assert compare("sales").equal
     shop.execute("INSERT INTO sales VALUES (3, 30, '2014-02-01 10:00:00')")
     night(3, changed="")

@@ -21,12 +21,13 @@ import psycopg2.extensions
 
 from etl import config
 from etl.checksums import Field, Side
-from etl.errors import Conflict, DataError, EtlError, LakeBusy, Locked, WarehouseError
+from etl.errors import ConfigError, Conflict, DataError, EtlError, Locked, WarehouseError
 from etl.failpoint import failpoint
-from etl.warehouse import redshift_types
+from etl.warehouse import redshift_columns, redshift_types
 from etl.warehouse.engine import Engine, Note, Parts, Table, first_line
-from etl.warehouse.names import literal, quote
+from etl.warehouse.names import quote
 from etl.warehouse.redshift_checksum import RedshiftTable
+from etl.warehouse.redshift_copy import copy_statement, lake_error, load_error
 from etl.warehouse.redshift_credentials import credentials
 
 # What all loads write to, in the one order in which they do: two that wait for each other would be a deadlock.
@@ -47,8 +48,6 @@ _CONFLICT = re.compile(
     r"\b1023\b|\b1018\b|[Ss]erializable isolation violation|conflict with concurrent transaction|"
     r"could not open relation with OID|dropped by a concurrent transaction|concurrently updated"
 )
-_LAKE_BUSY = re.compile(r"SlowDown|ServiceUnavailable|InternalError|RequestTimeout|\b50[0-9]\b")
-_LAKE_SHUT = re.compile(r"AccessDenied|Access Denied|Not authorized|403")
 
 
 class Redshift(Engine):
@@ -242,12 +241,13 @@ class Redshift(Engine):
 
     def copy(self, table: str, columns: Sequence[str], parts: Parts, copied: Callable[[int], None]) -> int:
         """One COPY by the parts' manifest, which reads them all side by side."""
-        statement = self._copy_statement(table, columns, parts)
+        url = parts.listed()
+        statement = copy_statement(table, columns, parts, url, self.settings.iam_role)
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(statement)
         except psycopg2.Error as error:
-            raise self._why_not_loaded(error, statement) from None
+            raise self._why_not_loaded(error, statement, url) from None
         failpoint("copy.part")
         ((rows,),) = self.query("SELECT pg_last_copy_count()")
         copied(rows)
@@ -306,7 +306,7 @@ class Redshift(Engine):
             if found := re.fullmatch('ALTER COLUMN "(.+)" DROP NOT NULL', action):
                 column = found[1].replace('""', '"')
                 kind = self.columns(schema, table)[column]
-                cure = "; ".join(self._replaced(f"{schema}.{table}", column, kind, "", required=False))
+                cure = "; ".join(redshift_columns.replaced(f"{schema}.{table}", column, kind, "", required=False))
                 raise DataError(
                     f"{schema}.{table}: {column} is NOT NULL, and its source has it no more; Redshift cannot take that "
                     f"back where it stands: run: {cure}; then load it again"
@@ -334,58 +334,13 @@ class Redshift(Engine):
         self.execute("SET statement_timeout TO %s", (1000 * self.settings.statement_timeout,))
 
     def altering(self, name: str, actions: Sequence[str]) -> str:
-        return "; ".join(f"ALTER TABLE {_quoted(name)} {action}" for action in actions)
+        return redshift_columns.altering(name, actions)
 
     def retyping(self, schema: str, table: str, column: str, becomes: str, conversion: str) -> str:
-        """A new column takes the place of the old one, in the key too: Redshift converts none where it stands."""
-        there = self.table(schema, table)
-        key = there.key if there and column in there.key else ()
-        required = bool(there) and column in there.required  # type: ignore[union-attr]
-        return "; ".join(
-            [
-                *(self._unkeyed(schema, table) if key else ()),
-                *self._replaced(f"{schema}.{table}", column, becomes, conversion, required),
-                *([self.altering(f"{schema}.{table}", [_primary(key)])] if key else ()),
-            ]
-        )
+        return redshift_columns.retyping(self, schema, table, column, becomes, conversion)
 
     def rekeying(self, schema: str, table: str, key: Sequence[str], new: Mapping[str, str], emptied: bool) -> str:
-        """What is to be in a key must be NOT NULL, which a column only becomes, or ceases to be, by being made anew."""
-        name, there = f"{schema}.{table}", self.table(schema, table)
-        assert there
-        statements = [f"DELETE FROM {_quoted(name)}"] if emptied else []
-        statements += self._unkeyed(schema, table)
-        for column in there.key:
-            if column not in key:
-                statements += self._replaced(name, column, there.columns[column], "", required=False)
-        for column in key:
-            if column in new:
-                statements.append(self.altering(name, [f"ADD COLUMN {quote(column)} {_required(new[column])}"]))
-            elif column not in there.required:
-                statements += self._replaced(name, column, there.columns[column], "", required=True)
-        if key:
-            statements.append(self.altering(name, [_primary(key)]))
-        return "; ".join(["BEGIN", *statements, "COMMIT"] if emptied else statements)
-
-    def _unkeyed(self, schema: str, table: str) -> list[str]:
-        found = self.query(
-            "SELECT k.conname FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid "
-            "JOIN pg_namespace n ON n.oid = c.relnamespace "
-            "WHERE k.contype = 'p' AND n.nspname = %s AND c.relname = %s",
-            (schema, table),
-        )
-        return [self.altering(f"{schema}.{table}", [f"DROP CONSTRAINT {quote(name)}"]) for (name,) in found]
-
-    def _replaced(self, name: str, column: str, becomes: str, conversion: str, required: bool) -> list[str]:
-        new = quote(f"{column[:50]}_new")
-        filled = f"UPDATE {_quoted(name)} SET {new} = {conversion or f'CAST({quote(column)} AS {becomes})'}"
-        if required and conversion == "NULL":
-            filled = f"DELETE FROM {_quoted(name)}"
-        return [
-            self.altering(name, [f"ADD COLUMN {new} {_required(becomes) if required else becomes}"]),
-            filled,
-            self.altering(name, [f"DROP COLUMN {quote(column)}", f"RENAME COLUMN {new} TO {quote(column)}"]),
-        ]
+        return redshift_columns.rekeying(self, schema, table, key, new, emptied)
 
     def dependents(self, schema: str, table: str, column: str) -> list[str]:
         return []
@@ -507,70 +462,19 @@ class Redshift(Engine):
             notes.sort(key=lambda note: _place(note[0]))
             self.execute(";\n".join(sql for sql, _ in notes), [value for _, values in notes for value in values])
 
-    def _copy_statement(self, table: str, columns: Sequence[str], parts: Parts) -> str:
-        role, region = self.settings.iam_role, config.lake().region
-        if role != "default" and not re.fullmatch(r"arn:[\w:/+=,.@-]+", role):
-            raise WarehouseError(f"[warehouse] iam_role = {role}: write `default`, or a role's ARN")
-        said = [
-            f"COPY {table} ({', '.join(map(quote, columns))})",
-            f"FROM {literal(parts.listed())}",
-            f"IAM_ROLE {'default' if role == 'default' else literal(role)}",
-            "MANIFEST FORMAT AS CSV QUOTE AS '\"'",
-            # Redshift's own; a backslash in a literal is an escape.
-            "" if parts.null == r"\N" else f"NULL AS {literal(parts.null.replace(chr(92), 2 * chr(92)))}",
-            "ENCODING UTF8 DATEFORMAT 'auto' TIMEFORMAT 'auto' ROUNDEC COMPUPDATE OFF STATUPDATE OFF",
-            {"gzip": "GZIP", "zstd": "ZSTD"}.get(parts.compression, ""),
-            f"REGION {literal(region)}" if region else "",
-        ]
-        return " ".join(filter(None, said))
-
-    def _why_not_loaded(self, error: psycopg2.Error, statement: str) -> EtlError:
-        said = first_line(error)
+    def _why_not_loaded(self, error: psycopg2.Error, statement: str, url: str) -> EtlError:
         if self.closed or "load_error" not in str(error):
-            url = re.search(r"FROM '([^']*)'", statement)
-            where = url[1] if url else "the lake"
-            if "S3" in str(error) and _LAKE_BUSY.search(str(error)):
-                return LakeBusy(f"{where}: {said}; run again when S3 answers")
-            if "S3" in str(error) and _LAKE_SHUT.search(str(error)):
-                return WarehouseError(
-                    f"{self._where()}: may not read {where} ({said}); let the role of [warehouse] iam_role do "
-                    f"s3:GetObject and s3:ListBucket there: docs/redshift.md"
-                )
+            if of_the_lake := lake_error(str(error), url, self._where()):
+                return of_the_lake
             explained = self._explanation(error, statement)
             if type(explained) is WarehouseError and ";" not in str(explained):
-                explained.args = (
-                    f"{explained}; run again, and where it says so again delete {where} and extract again",
-                )
+                explained.args = (f"{explained}; run again, and where it says so again delete {url} and extract again",)
             return explained
         self._rollback()
-        try:
-            return self._load_error() or WarehouseError(f"{self._where()}: {said}")
-        except WarehouseError:
-            return WarehouseError(f"{self._where()}: {said}")
-
-    def _load_error(self) -> DataError | None:
-        """What COPY found wrong first, by our own query's id: other loads fail at the same time."""
-        ((query, session),) = self.query("SELECT pg_last_copy_id(), pg_backend_pid()")
-        try:
-            found = self.query(
-                "SELECT file_name, line_number, column_name, column_type, error_code, error_message "
-                "FROM sys_load_error_detail WHERE query_id = %s AND session_id = %s ORDER BY line_number LIMIT 1",
-                (query, session),
-            )
-        except WarehouseError:
-            found = []
-        found = found or self.query(
-            "SELECT filename, line_number, colname, type, err_code, err_reason FROM stl_load_errors "
-            "WHERE query = %s AND session = %s ORDER BY line_number LIMIT 1",
-            (query, session),
-        )
-        if not found:
-            return None
-        file, line, column, kind, code, reason = (str(value).strip() for value in found[0])
-        of = f", column {column} ({kind})" if column else ""
-        # Not all reasons call it a value.
-        reason = re.sub(r"(?:Value )?'(.*)'", lambda value: f"({len(value[1])} characters)", reason, flags=re.DOTALL)
-        return DataError(f"{file}, line {line}{of}: {reason} (error {code})")
+        with contextlib.suppress(WarehouseError):
+            if found := load_error(self):
+                return found
+        return WarehouseError(f"{self._where()}: {first_line(error)}")
 
     def _explanation(self, error: psycopg2.Error, sql: str) -> EtlError:
         if not self.closed and _CONFLICT.search(str(error)):
@@ -592,7 +496,7 @@ class Redshift(Engine):
             "role": "SELECT 1 FROM svv_roles WHERE role_name = %s",
         }
         if kind.lower() not in known:
-            raise WarehouseError(f"[warehouse] reader = {self.settings.reader}: write a user, `group …` or `role …`")
+            raise ConfigError(f"[warehouse] reader = {self.settings.reader}: write a user, `group …` or `role …`")
         if not self.query(known[kind.lower()], (reader,)):
             raise WarehouseError(
                 f"{self._where()}: there is no {kind or 'user'} {reader}; create it, or name the analysts' user, group "
@@ -626,24 +530,6 @@ def _names_in(constraint: str) -> tuple[str, ...]:
         quoted.replace('""', '"') if quoted else plain
         for quoted, plain in re.findall(r'"((?:[^"]|"")+)"|([^\s,"]+)', listed)
     )
-
-
-def _primary(key: Sequence[str]) -> str:
-    return f"ADD PRIMARY KEY ({', '.join(map(quote, key))})"
-
-
-def _required(kind: str) -> str:
-    """A type that is not NULL, with the DEFAULT that Redshift then wants for the rows which are there."""
-    name = redshift_types.folded(kind)
-    if name.startswith("character"):
-        return f"{kind} NOT NULL DEFAULT ''"
-    known = {"boolean": "FALSE", "date": "'2000-01-01'", "time": "'00:00'", "timestamp": "'2000-01-01'"}
-    return f"{kind} NOT NULL DEFAULT {known.get(name.split()[0], '0')}"
-
-
-def _quoted(name: str) -> str:
-    """`raw` is a word of Redshift's own."""
-    return ".".join(map(quote, name.split(".", 1)))
 
 
 def _listed(columns: Mapping[str, str]) -> str:

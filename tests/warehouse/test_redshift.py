@@ -458,7 +458,7 @@ def test_the_role_that_reads_the_lake(sales, settings, warehouse, redshift, lake
 def test_what_is_no_role(sales, settings, warehouse):
     task = today()
     settings.set("warehouse", "iam_role", "arn:aws' NOPE")
-    assert refused(task, WarehouseError) == (
+    assert refused(task, ConfigError) == (
         "public.fact_sale: [warehouse] iam_role = arn:aws' NOPE: write `default`, or a role's ARN"
     )
 
@@ -575,7 +575,7 @@ def test_a_reader_that_is_not_there(settings, warehouse, sql, reader, said):
 
 def test_what_is_no_reader(settings, warehouse, sql):
     settings.set("warehouse", "reader", "club tableau")
-    with connections.connect("test") as db, pytest.raises(WarehouseError, match="reader = club tableau: write a user"):
+    with connections.connect("test") as db, pytest.raises(ConfigError, match="reader = club tableau: write a user"):
         db.ensure_schema("mart", readable=True)
 
 

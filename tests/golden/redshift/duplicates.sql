@@ -70,7 +70,7 @@ SELECT pg_last_copy_count();
 
 SELECT "sale_id" FROM stage."96be7e22_fact_sale_<run>" GROUP BY "sale_id" HAVING count(*) > 1 LIMIT 1;
 
-SELECT "sale_id", count(*) FROM stage."96be7e22_fact_sale_<run>" GROUP BY "sale_id" HAVING count(*) > 1 ORDER BY "sale_id" LIMIT 5;
+SELECT "sale_id", FALSE, count(*) FROM stage."96be7e22_fact_sale_<run>" GROUP BY "sale_id" HAVING count(*) > 1 ORDER BY "sale_id" LIMIT 5;
 
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'stage' AND c.relkind = 'r' AND SUBSTRING(CAST(c.relname AS VARCHAR(127)), 1, 9) = '96be7e22_';
 

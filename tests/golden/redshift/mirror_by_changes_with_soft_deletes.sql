@@ -108,8 +108,6 @@ SELECT pg_last_copy_count();
 
 SELECT "id" FROM stage."5feec431_sales_<run>" GROUP BY "id" HAVING count(*) > 1 LIMIT 1;
 
-SELECT column_name, high_water, verified_through FROM etl.watermarks WHERE target = 'raw.sales' AND high_water IS NOT NULL;
-
 SELECT CAST(MAX("updated_at") AS TIMESTAMP) FROM stage."5feec431_sales_<run>";
 
 SELECT 1 FROM etl.quarantine WHERE target = 'raw.sales' LIMIT 1;
