@@ -188,10 +188,6 @@ def warehouse(
     postgres_query(postgres.url("postgres", "postgres"), f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "exam_on: the warehouses on which a test is slow, run by make exam")
-
-
 def pytest_itemcollected(item: pytest.Item) -> None:
     """`exam_on("redshift")` leaves a test on that engine to `make exam`: one of a kind that others show on it."""
     later = item.get_closest_marker("exam_on")

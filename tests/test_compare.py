@@ -385,6 +385,7 @@ def test_doubles_are_compared_by_every_bit(shop, warehouse):
     assert [one.key for one in compare("t").differences] == [(str(place),) for place in places]
 
 
+@pytest.mark.exam_on("redshift")
 def test_one_changed_value_one_deleted_row_and_one_extra_row_of_many(shop, warehouse):
     many(shop)
     mirrored()
@@ -438,6 +439,7 @@ def test_only_so_many_rows_are_looked_for(shop, warehouse):
     assert 3900 < where.first <= 4001
 
 
+@pytest.mark.exam_on("redshift")
 @pytest.mark.parametrize(
     ("declared", "keys"),
     [

@@ -94,6 +94,7 @@ def many(mysql, rows=60_000, kind="BIGINT"):
     mysql.execute(f"INSERT INTO sales SELECT seq, 1, '2014-02-01' + INTERVAL seq SECOND FROM seq_1_to_{rows}")
 
 
+@pytest.mark.exam_on("redshift")
 @pytest.mark.parametrize("kind", ["BIGINT", "VARCHAR(20)"])
 def test_rows_that_are_scattered_over_a_large_table(shop, warehouse, kind):
     """More than are fetched at once, so that the ranges are cut twice."""
@@ -243,6 +244,7 @@ def test_all_that_an_extract_has_written_goes_with_it(shop, lake):
     assert lake.keys(target.folder) == []
 
 
+@pytest.mark.exam_on("redshift")
 def test_an_extract_that_is_stopped_by_the_cap_leaves_nothing(shop, lake):
     """In the middle: some thousand keys were written, and no count had told it before."""
     many(shop)

@@ -884,6 +884,7 @@ def seasons(draw):
     )
 
 
+@pytest.mark.exam_on("redshift")
 @hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(season=seasons())
 def test_a_season_of_changes(nights, mysql, warehouse, settings, season):

@@ -137,6 +137,7 @@ def test_stopped_in_the_middle_of_publishing(check_overtaken):
     check_overtaken(while_it_waits_for("LOCK TABLE etl.receipts IN SHARE MODE"), *VENUES)
 
 
+@pytest.mark.exam_on("redshift")
 @pytest.mark.engines("redshift", reason="Postgres's sessions that do nothing are ended by the next run")
 @pytest.mark.parametrize("ended", [False, True], ids=["goes on", "ended as is said"])
 def test_stopped_on_redshift(evening, builder, ended):

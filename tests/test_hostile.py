@@ -193,6 +193,7 @@ BATCHED = hypothesis_settings(
 )
 
 
+@pytest.mark.exam_on("redshift")
 @BATCHED
 @given(data=st.data())
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "mysql"])
@@ -201,6 +202,7 @@ def test_whatever_an_extract_gives_arrives(carried, engine, way, data):
     check(carried(way, rows), [arrived(way, row) for row in rows])
 
 
+@pytest.mark.exam_on("redshift")
 @BATCHED
 @given(data=st.data())
 def test_whatever_mysql_holds_arrives(carried, engine, data):

@@ -511,6 +511,7 @@ _CHANGES = st.lists(
 )
 
 
+@pytest.mark.exam_on("redshift")
 @hypothesis.settings(
     max_examples=8, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )

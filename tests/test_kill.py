@@ -30,6 +30,8 @@ from tests.marketplace import (
 )
 from tests.pipeline import session, until
 
+# Redshift: a random death is in tests/test_chaos.py, and what readers see in tests/test_sessions.py.
+pytestmark = pytest.mark.exam_on("redshift")
 pytest_plugins = ("tests.marketplace",)
 
 SCALE = 0.02

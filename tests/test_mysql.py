@@ -536,7 +536,11 @@ def test_a_string_of_70000_bytes(mysql, lake):
     with contextlib.closing(ExtractTable(table="t").output().open_part(manifest.rejected[0], manifest)) as reader:
         ((key, column, reason, row),) = csv.reader(io.StringIO(reader.read().decode()))
     assert (key, column, reason) == ('["1"]', "v", "longer than 65535 bytes")
-    assert json.loads(row) == {"id": "1", "v": long}
+    # So that a warehouse can hold it beside the others.
+    assert len(row.encode()) <= 65_535
+    held = json.loads(row)
+    assert held["id"] == "1"
+    assert re.fullmatch(r"é{16000,}… \(35,000 characters\)", held["v"])
 
 
 class ExtractLong(ExtractTable):

@@ -19,6 +19,8 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ
 from tests.marketplace import DAY, NEXT, Builder, House, Marketplace, checksums, foreign_keys, orphans, row_sums
 from tests.pipeline import until
 
+# Redshift: a random death is in tests/test_chaos.py, and what readers see in tests/test_sessions.py.
+pytestmark = pytest.mark.exam_on("redshift")
 pytest_plugins = ("tests.marketplace",)
 
 NIGHTLY = "tasks.nightly.Nightly"

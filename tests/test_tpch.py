@@ -69,6 +69,7 @@ def tpch(request: pytest.FixtureRequest) -> Iterator[tuple[float, duckdb.DuckDBP
         yield request.param, data
 
 
+@pytest.mark.exam_on("redshift")
 def test_the_queries_give_the_published_answers_after_a_first_load_and_after_changes(
     tpch, nights, mysql, warehouse, tmp_path
 ):

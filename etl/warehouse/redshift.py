@@ -503,7 +503,8 @@ class Redshift(Engine):
                 f"or role in [warehouse] reader"
             )
         if kind or not self.query(f"SELECT {held}", (reader, name))[0][0]:
-            self.execute(f"GRANT {what} TO {kind.upper()} {quote(reader)}")
+            whom = " ".join(filter(None, (kind.upper(), quote(reader))))
+            self.execute(f"GRANT {what} TO {whom}")
 
 
 def lock_table(target: str) -> str:

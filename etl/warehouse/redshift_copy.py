@@ -14,7 +14,10 @@ _COMPRESSIONS = {"gzip": "GZIP", "zstd": "ZSTD"}
 
 
 def copy_statement(table: str, columns: Sequence[str], parts: Parts, url: str, iam_role: str) -> str:
-    """Of the manifest at the URL. Nothing that hides a defect (MAXERROR, TRUNCATECOLUMNS, ACCEPTINVCHARS…), and no key of anybody's."""
+    """Of the manifest at the URL.
+
+    Nothing that hides a defect (MAXERROR, TRUNCATECOLUMNS, ACCEPTINVCHARS…), and no key of anybody's.
+    """
     if iam_role != "default" and not re.fullmatch(r"arn:[\w:/+=,.@-]+", iam_role):
         raise ConfigError(f"[warehouse] iam_role = {iam_role}: write `default`, or a role's ARN")
     region = config.lake().region

@@ -110,6 +110,7 @@ def test_a_table_that_can_hold_no_history(nights, columns, comments, message):
 _tables = itertools.count(1)
 
 
+@pytest.mark.exam_on("redshift")
 @hypothesis_settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cities=st.lists(st.dictionaries(st.integers(1, 4), st.sampled_from("abc"), min_size=1), min_size=2, max_size=6))
 def test_any_history_is_the_one_that_was_lived_through(nights, warehouse, cities):

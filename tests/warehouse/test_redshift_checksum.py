@@ -294,6 +294,7 @@ def asked(side):
     return said
 
 
+@pytest.mark.engines("redshift", reason="its SQL is for no other")
 def test_only_what_redshift_documents_is_asked_of_it(every_type):
     with sides() as (_, there):
         statements = asked(there)

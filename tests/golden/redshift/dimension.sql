@@ -107,7 +107,7 @@ SELECT 1 FROM pg_user WHERE usename = 'bi_reader';
 
 SELECT has_table_privilege('bi_reader', '"public"."dim_user"', 'select');
 
-GRANT SELECT ON "public"."dim_user" TO  "bi_reader";
+GRANT SELECT ON "public"."dim_user" TO "bi_reader";
 
 INSERT INTO etl.loads VALUES ('LoadDrawn {"date": "2014-02-01"}', 'public.dim_user', '2014-02-01'::date, '<run>', TIMESTAMPTZ '<moment>');
 

@@ -98,7 +98,7 @@ SELECT 1 FROM pg_user WHERE usename = 'bi_reader';
 
 SELECT has_table_privilege('bi_reader', '"public"."note"', 'select');
 
-GRANT SELECT ON "public"."note" TO  "bi_reader";
+GRANT SELECT ON "public"."note" TO "bi_reader";
 
 INSERT INTO etl.loads VALUES ('LoadGoldenNotes {"date": "2014-02-01"}', 'public.note', '2014-02-01'::date, '<run>', TIMESTAMPTZ '<moment>');
 

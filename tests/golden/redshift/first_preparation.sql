@@ -20,7 +20,7 @@ SELECT 1 FROM pg_user WHERE usename = 'bi_reader';
 
 SELECT has_schema_privilege('bi_reader', 'etl', 'usage');
 
-GRANT USAGE ON SCHEMA "etl" TO  "bi_reader";
+GRANT USAGE ON SCHEMA "etl" TO "bi_reader";
 
 SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'etl' AND c.relname = 'lock_631fd8e1_etl';
 
@@ -142,6 +142,6 @@ SELECT 1 FROM pg_user WHERE usename = 'bi_reader';
 
 SELECT has_table_privilege('bi_reader', '"etl"."data_as_of"', 'select');
 
-GRANT SELECT ON "etl"."data_as_of" TO  "bi_reader";
+GRANT SELECT ON "etl"."data_as_of" TO "bi_reader";
 
 COMMIT;

@@ -46,7 +46,7 @@ SELECT 1 FROM pg_user WHERE usename = 'bi_reader';
 
 SELECT has_schema_privilege('bi_reader', 'mart', 'usage');
 
-GRANT USAGE ON SCHEMA "mart" TO  "bi_reader";
+GRANT USAGE ON SCHEMA "mart" TO "bi_reader";
 
 SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'etl' AND c.relname = 'lock_9795a2c6_mart_sums';
 
@@ -112,7 +112,7 @@ SELECT 1 FROM pg_user WHERE usename = 'bi_reader';
 
 SELECT has_table_privilege('bi_reader', '"mart"."sums"', 'select');
 
-GRANT SELECT ON "mart"."sums" TO  "bi_reader";
+GRANT SELECT ON "mart"."sums" TO "bi_reader";
 
 INSERT INTO etl.loads VALUES ('Sums {"date": "2014-02-01"}', 'mart.sums', '2014-02-01'::date, '<run>', TIMESTAMPTZ '<moment>');
 

@@ -92,7 +92,7 @@ SELECT 1 FROM pg_user WHERE usename = 'bi_reader';
 
 SELECT has_table_privilege('bi_reader', '"public"."fact_sale"', 'select');
 
-GRANT SELECT ON "public"."fact_sale" TO  "bi_reader";
+GRANT SELECT ON "public"."fact_sale" TO "bi_reader";
 
 INSERT INTO etl.loads VALUES ('LoadDrawn {"date": "2014-02-01"}', 'public.fact_sale', '2014-02-01'::date, '<run>', TIMESTAMPTZ '<moment>');
 
