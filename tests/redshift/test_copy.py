@@ -322,7 +322,7 @@ def test_no_file_at_all_is_an_error(texts):
         b'{"entries": [{"mandatory": true}]}',
         b'{"entries": [{"url": "part-1"}]}',
         b'{"entries": [{"url": "s3://lake/part-1", "mandatory": "yes"}]}',
-        gzip.compress(b'{"entries": []}'),
+        gzip.compress(b'{"entries": []}', mtime=0),
     ],
 )
 def test_what_is_not_a_manifest(texts, text):
