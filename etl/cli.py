@@ -305,7 +305,10 @@ def url(name: str) -> None:
     address = getattr(config, name)().url
     if name == "warehouse":
         parts = urlsplit(address)
-        address = parts._replace(netloc=f"{config.warehouse().reader}@{parts.netloc.rpartition('@')[2]}").geturl()
+        reader = config.warehouse().reader
+        # A group or a role of Redshift's is nobody's name.
+        user = "" if " " in reader else f"{reader}@"
+        address = parts._replace(netloc=user + parts.netloc.rpartition("@")[2]).geturl()
     click.echo(address)
 
 

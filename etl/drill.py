@@ -7,7 +7,6 @@ from typing import Any
 
 from etl.checksums import Field, Grid, Kind, Side, Sums, kind_of
 from etl.errors import DataError
-from etl.warehouse.names import quote
 
 # How many ranges one range is cut into, and at how many rows in all that are left their keys are fetched.
 _CELLS = 64
@@ -75,8 +74,8 @@ def _as(field: Field, declared: str, target: str) -> Field:
     if kind == field.kind or (kind in _TEXTS and field.kind in _TEXTS):
         return field
     raise DataError(
-        f"{target}.{field.name}: is {declared} in the warehouse, and at the source a {field.kind} now; "
-        f"ALTER TABLE {target} ALTER COLUMN {quote(field.name)} TYPE … there, then load it again"
+        f"{target}.{field.name}: is {declared} in the warehouse, and at the source a {field.kind} now; load it again, "
+        f"which says how to change it there"
     )
 
 

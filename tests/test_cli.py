@@ -118,6 +118,13 @@ def test_url_of_a_production_warehouse_is_the_readers_and_has_no_password(projec
     assert said.stdout.strip() == "postgresql://analysts@db.example.com/dwh"
 
 
+def test_url_for_a_group_of_readers_names_nobody(project: Project, tmp_path: Path) -> None:
+    settings = tmp_path / "luigi.cfg"
+    settings.write_text("[warehouse]\nurl = redshift://etl_load@db.example.com:5439/dwh\nreader = group analysts\n")
+    said = project.etl("url", "warehouse", LUIGI_CONFIG_PATH=str(settings))
+    assert said.stdout == "redshift://db.example.com:5439/dwh\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
