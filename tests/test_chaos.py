@@ -587,6 +587,7 @@ def test_a_fault_at_any_moment(stage, record_property, name, seed):
     record_property("outcome", throw(stage, fault, f"{name} {seed}", settings))
 
 
+@pytest.mark.exam_on("redshift")
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=WHERE.get(name, ())) for name in ONCE],

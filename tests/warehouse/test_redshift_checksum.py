@@ -221,6 +221,7 @@ KEYS = [
 ]
 
 
+@pytest.mark.exam_on("postgres", "redshift")
 @pytest.mark.parametrize(("declared", "keys"), KEYS)
 def test_keys_of_any_kind_are_drilled_to_the_row(shop, warehouse, declared, keys):
     shop.execute(f"CREATE TABLE t ({declared}, v INT)")
