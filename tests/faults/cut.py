@@ -154,6 +154,7 @@ def cut(
     postgres: Postgres,
     mariadb: MariaDB,
     moto_s3: Moto,
+    server_folder: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Cut]:
     """Nothing is in the shop yet. An emulated Redshift is of its own: it is killed, and reads the lake that fails."""
@@ -162,7 +163,7 @@ def cut(
     shop, folder = ShopDatabase(mariadb, name), tmp_path_factory.mktemp("houses")
     with S3Proxy(moto_s3.port) as s3, contextlib.ExitStack() as stack:
         if engine == "redshift":
-            server = RedshiftEmulator(folder / "redshift", postgres, f"http://{HOST}:{s3.port}", log=True)
+            server = RedshiftEmulator(server_folder / "redshift-cut", postgres, f"http://{HOST}:{s3.port}", log=True)
             stack.enter_context(started(server))
             databases = Databases(postgres, server, request.getfixturevalue("redshift_template"))
         else:
