@@ -18,13 +18,18 @@ Every message names the object (table, key, setting), the value, both numbers wh
 the next step. They are shown without a stack trace: a trace is for bugs.
 """
 
+# The exit code of a command that did its work and found that something is not as it should be.
+FAILED = 30
+
 
 class EtlError(Exception):
-    """A failure that a person can act upon; its text says how."""
+    """A failure that a person can act upon; its text says how. `code` is the exit code of a command that it ends."""
+
+    code = FAILED
 
 
 class ConfigError(EtlError):
-    pass
+    code = 2
 
 
 class Transient(EtlError):
@@ -32,7 +37,7 @@ class Transient(EtlError):
 
 
 class MissingData(EtlError):
-    pass
+    code = 20
 
 
 class SourceError(EtlError):
@@ -68,4 +73,4 @@ class Conflict(WarehouseError, Transient):
 
 
 class Locked(WarehouseError):
-    pass
+    code = 10

@@ -32,6 +32,9 @@ __all__ = [
     "missing_packages",
 ]
 
+# What `etl up` writes, and every `etl` reads while it is there.
+SETTINGS = Path("var/luigi.cfg")
+
 Report = Callable[[str, str], object]
 
 

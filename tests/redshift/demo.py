@@ -54,5 +54,5 @@ class RedshiftStack(Stack):
 
 
 if __name__ == "__main__":
-    etl.cli.Stack = RedshiftStack  # type: ignore[misc]
+    etl.stack.Stack = RedshiftStack  # type: ignore[misc]
     etl.cli.main(prog_name="etl")

@@ -1,0 +1,1 @@
+"""What `etl` can be told, a file a subject; `etl.cli` gathers them."""
