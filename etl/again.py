@@ -22,6 +22,7 @@ from etl.errors import DataError, LakeError, MissingData, Transient
 from etl.events import name_of
 from etl.extract import BaseExtractor
 from etl.lake import Bucket
+from etl.ledger import Book
 from etl.load import BaseLoader
 from etl.manifest import ManifestTarget
 from etl.past import closed, lost, to_do
@@ -68,12 +69,12 @@ class Plan:
             for extract in self.extracts:
                 _remove(extract.output())
 
-    def run(self, workers: int) -> int:
+    def run(self, workers: int, book: Book) -> int:
         """Run luigi on what is undone; the exit code."""
         roots = [*self.loads, *self.extracts]
         said = json.dumps([[task.get_task_family(), task.to_str_params()] for task in roots])
         again = Again(tasks=json.loads(said))
-        return report.run(Again, workers, ["--tasks", said], self.what, [again, *self.tasks])
+        return report.run(Again, workers, ["--tasks", said], self.what, book, [again, *self.tasks])
 
     def show(self, console: Console) -> None:
         """The table of what will be touched, in the order in which it is run."""

@@ -13,6 +13,7 @@ from luigi.tools.range import RangeDaily, RangeDailyBase
 from etl import asked, report
 from etl.errors import ConfigError
 from etl.events import DAYS, name_of
+from etl.ledger import Book
 from etl.load import BaseLoader
 from etl.past import closed, lost, to_do
 
@@ -40,7 +41,12 @@ class LoadedDays(_OldestFirst, RangeDaily):
 
 
 def backfill(
-    family: type[luigi.Task], first: datetime.date, last: datetime.date, workers: int, arguments: tuple[str, ...]
+    family: type[luigi.Task],
+    first: datetime.date,
+    last: datetime.date,
+    workers: int,
+    arguments: tuple[str, ...],
+    book: Book,
 ) -> int:
     """Run the task for each day from first to last that it is not done for; the exit code.
 
@@ -67,11 +73,13 @@ def backfill(
     # Whatever is said of a task from here on names its day.
     os.environ[DAYS] = "yes"
     if not histories:
-        return report.run(type(days), workers, _said(days), what)
+        return report.run(type(days), workers, _said(days), what, book)
     click.echo(f"{', '.join(histories)} keeps a history, so the days are run one after the other", err=True)
     for day in sorted(waiting):
         # A day that comes after one that failed would keep it out of the history for ever.
-        if code := report.run(family, workers, ["--date", str(day), *arguments], f"{family.get_task_family()} {day}"):
+        if code := report.run(
+            family, workers, ["--date", str(day), *arguments], f"{family.get_task_family()} {day}", book
+        ):
             return code
     return 0
 

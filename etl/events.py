@@ -43,9 +43,14 @@ def name_of(task: luigi.Task) -> str:
     return " ".join([task.get_task_family(), *told, *([str(day)] if day else [])])
 
 
+@luigi.Task.event_handler(luigi.Event.DEPENDENCY_DISCOVERED)
+def _planned(task: luigi.Task, needed: luigi.Task) -> None:
+    send(task=name_of(task), needs=name_of(needed))
+
+
 @luigi.Task.event_handler(luigi.Event.START)
 def _started(task: luigi.Task) -> None:
-    send(task=name_of(task), state="running", at=time.time())
+    send(task=name_of(task), state="running", table=getattr(task, "target", ""), at=time.time())
 
 
 @luigi.Task.event_handler(luigi.Event.SUCCESS)

@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from rich.live import Live
 from rich.table import Table
 
 from etl import events
+from etl.ledger import Book, TaskRun
 from etl.run import run_id
 
 _CRASH = 40
@@ -28,49 +28,28 @@ _CRASH = 40
 _SILENCE = 2.5
 
 
-@dataclass
-class Seen:
-    """What is known of one task: its last state, its rows and bytes, why it failed."""
-
-    state: str = "running"
-    rows: int | None = None
-    bytes: int = 0
-    total: int | None = None
-    verb: str = ""
-    why: str = ""
-    began: float = field(default_factory=time.time)
-    ended: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        return (self.ended or time.time()) - self.began
-
-
-@dataclass
-class Outcome:
-    """A run's exit code, its tasks as they were seen, and where its log is when it went to a file."""
-
-    code: int
-    tasks: dict[str, Seen]
-    log: Path | None
-
-
 def run(
     family: type[luigi.Task],
     workers: int,
     arguments: list[str],
     console: Console,
+    book: Book,
     undone: Sequence[luigi.Task] = (),
-) -> Outcome:
-    """Run a task and all that it requires by luigi's own command; its exit code is the truth.
+) -> int:
+    """Run a task and all that it requires by luigi's own command; its exit code, which is the truth.
 
-    At a terminal a table is drawn while it lasts and luigi's lines go to var/log; elsewhere they go to stderr as
-    they are. `undone` tasks are those that were done and have been undone since.
+    What the tasks say goes into the `book`. At a terminal a table is drawn while it lasts and luigi's lines go to
+    var/log; elsewhere they go to stderr as they are. `undone` tasks are those that were done and have been undone
+    since.
     """
     reading, writing = os.pipe()
     log = _log_file() if console.is_terminal else None
+    if log:
+        book.hear(log=str(log))
     shared = _luigid_answers()
     said = ["--module", family.__module__, family.__name__, *arguments, "--workers", str(workers)]
+    # The command holds a lock of its own.
+    said.append("--no-lock")
     # Luigid lets no worker in again that has left, and several may have one run id: those of a command that runs luigi
     # more than once, or of whoever sets ETL_RUN_ID.
     worker = f"{run_id()}-{secrets.token_hex(3)}"
@@ -83,14 +62,13 @@ def run(
     process = multiprocessing.get_context("fork").Process(target=_luigi, args=(said, reading, writing, log))
     process.start()
     os.close(writing)
-    tasks: dict[str, Seen] = {}
     try:
         with os.fdopen(reading) as lines:
             if console.is_terminal:
-                _watch(lines, tasks, console)
+                _watch(lines, book, console)
             else:
                 for line in lines:
-                    _note(tasks, line)
+                    book.hear(**json.loads(line))
         process.join()
     except BaseException:
         # Ctrl-C reached luigi as well, which stops its workers; wait, so that none outlives this command.
@@ -101,7 +79,7 @@ def run(
         if shared:
             _leave(worker)
     code = process.exitcode
-    return Outcome(code if code is not None and code >= 0 else _CRASH, tasks, log)
+    return code if code is not None and code >= 0 else _CRASH
 
 
 def _luigi(arguments: list[str], reading: int, writing: int, log: Path | None) -> None:
@@ -115,27 +93,13 @@ def _luigi(arguments: list[str], reading: int, writing: int, log: Path | None) -
     luigi.cmdline.luigi_run(arguments)
 
 
-def _watch(lines: Iterator[str], tasks: dict[str, Seen], console: Console) -> None:
-    with Live(console=console, refresh_per_second=4, get_renderable=lambda: _picture(tasks), transient=True):
+def _watch(lines: Iterator[str], book: Book, console: Console) -> None:
+    with Live(console=console, refresh_per_second=4, get_renderable=lambda: _picture(book.run.tasks), transient=True):
         for line in lines:
-            _note(tasks, line)
+            book.hear(**json.loads(line))
 
 
-def _note(tasks: dict[str, Seen], line: str) -> None:
-    event = json.loads(line)
-    name, state = event.pop("task"), event.pop("state", None)
-    at = event.pop("at", time.time())
-    if state == "running":
-        tasks[name] = Seen(began=at)
-        return
-    seen = tasks.setdefault(name, Seen(began=at))
-    if state:
-        seen.state, seen.ended = state, at
-    for key, value in event.items():
-        setattr(seen, key, value)
-
-
-def _picture(tasks: dict[str, Seen]) -> Table:
+def _picture(tasks: dict[str, TaskRun]) -> Table:
     """The tasks at work, one a line, below a count of the others."""
     states = [seen.state for seen in tasks.values()]
     bad = sum(state in ("failed", "missing") for state in states)

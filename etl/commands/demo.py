@@ -51,7 +51,7 @@ def night(workers: int) -> None:
     before = seeded()
     if not before:
         raise ConfigError("the sources are not seeded yet; run `etl demo seed` first")
-    code = run_day(asked.family("Nightly"), datetime.date.fromisoformat(str(before["day"])), workers, [])
+    code = run_day(asked.family("Nightly"), datetime.date.fromisoformat(str(before["day"])), workers, ())
     if code == 0:
         _show_the_morning()
     sys.exit(code)

@@ -9,6 +9,9 @@ import luigi
 
 from etl import asked, config, stack
 
+# What runs leave in var/.
+_LEFT = ("log/*.log", "lock/*.pid", "lock/*.run", "runs/*.jsonl", "runs/*.html")
+
 
 @click.command()
 def up() -> None:
@@ -31,9 +34,9 @@ def down() -> None:
 def clean() -> None:
     """Stop the local stack and delete what it made in var/, data included."""
     stack.Stack().clean(_report)
-    for left in (Path("var/demo.json"), *Path("var/log").glob("*.log"), *Path("var/lock").glob("*.pid")):
+    for left in (Path("var/demo.json"), *(path for pattern in _LEFT for path in Path("var").glob(pattern))):
         left.unlink(missing_ok=True)
-    for folder in (Path("var/log"), Path("var/lock"), Path("var")):
+    for folder in (Path("var/log"), Path("var/lock"), Path("var/runs"), Path("var")):
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 

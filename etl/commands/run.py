@@ -9,6 +9,8 @@ import luigi
 from rich.console import Console
 
 from etl import asked, config, report
+from etl.ledger import Book
+from etl.night import night
 
 if TYPE_CHECKING:
     from etl.again import Plan
@@ -20,13 +22,15 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 @click.argument("task")
 @click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The business day. Default: the last complete one.")
 @click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@click.option(
+    "--wait", default=0, metavar="MINUTES", help="Wait so long for another run of TASK; else it is exit code 10."
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def run(task: str, date: datetime.datetime | None, workers: int, arguments: tuple[str, ...]) -> None:
+def run(task: str, date: datetime.datetime | None, workers: int, wait: int, arguments: tuple[str, ...]) -> None:
     """Run TASK and whatever it requires that is not done yet; done tasks are left alone.
 
     ARGUMENTS are luigi's own, such as a parameter of the task: etl run LoadDateTable --start-year 1990 --end-year 2049
     """
-    config.check()
     family = asked.family(task)
     takes_date = dict(family.get_params()).get("date")
     if date and not takes_date:
@@ -35,7 +39,7 @@ def run(task: str, date: datetime.datetime | None, workers: int, arguments: tupl
     if takes_date and day is None and not isinstance(takes_date, luigi.parameter.OptionalParameterMixin):
         day = asked.yesterday()
         click.echo(f"{task} for {day}, the last complete day in {config.etl().timezone}", err=True)
-    sys.exit(run_day(family, day, workers, list(arguments)))
+    sys.exit(run_day(family, day, workers, arguments, 60 * wait))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -59,10 +63,15 @@ def backfill(
     """
     from etl.backfill import backfill as fill
 
-    config.check()
-    begin, end = asked.day(first, "--from"), asked.day(last, "--to")
+    family, begin, end = asked.family(task), asked.day(first, "--from"), asked.day(last, "--to")
     assert begin and end
-    sys.exit(fill(asked.family(task), begin, end, workers, arguments))
+    what = " ".join(["backfill", task, *arguments, f"{begin} to {end}"])
+
+    def work(book: Book) -> int:
+        config.check()
+        return fill(family, begin, end, workers, arguments, book)
+
+    sys.exit(night(what, " ".join([task, *arguments]), None, work))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -86,7 +95,8 @@ def rerun(
     """
     from etl import again
 
-    _again(again.rerun(_begun(task, date, arguments), downstream), yes, workers)
+    plan = again.rerun(_begun(task, date, arguments), downstream)
+    _again(plan, task, date, arguments, yes, workers)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -106,12 +116,20 @@ def replay(task: str, date: datetime.datetime | None, yes: bool, workers: int, a
     """
     from etl import again
 
-    _again(again.replay(_begun(task, date, arguments)), yes, workers)
+    _again(again.replay(_begun(task, date, arguments)), task, date, arguments, yes, workers)
 
 
-def run_day(family: type[luigi.Task], day: datetime.date | None, workers: int, arguments: list[str]) -> int:
+def run_day(
+    family: type[luigi.Task], day: datetime.date | None, workers: int, arguments: tuple[str, ...], wait: float = 0
+) -> int:
     said = [*(["--date", str(day)] if day else []), *arguments]
-    return report.run(family, workers, said, f"{family.get_task_family()} {day or ''}".strip())
+    what = " ".join([family.get_task_family(), *arguments, *([str(day)] if day else [])])
+
+    def work(book: Book) -> int:
+        config.check()
+        return report.run(family, workers, said, what, book)
+
+    return night(what, " ".join([family.get_task_family(), *arguments]), day, work, wait)
 
 
 def _begun(task: str, date: datetime.datetime | None, arguments: tuple[str, ...]) -> luigi.Task:
@@ -123,11 +141,17 @@ def _begun(task: str, date: datetime.datetime | None, arguments: tuple[str, ...]
     return asked.task(family, asked.parameters(family, arguments) | ({"date": str(day)} if day else {}))
 
 
-def _again(plan: "Plan", yes: bool, workers: int) -> None:
+def _again(
+    plan: "Plan", task: str, date: datetime.datetime | None, arguments: tuple[str, ...], yes: bool, workers: int
+) -> None:
     plan.show(Console())
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("nothing was touched; with --yes the tasks above are done again")
     if not yes:
         click.confirm(f"Do these {len(plan.tasks)} tasks again?", abort=True)
-    plan.undo()
-    sys.exit(plan.run(workers))
+
+    def work(book: Book) -> int:
+        plan.undo()
+        return plan.run(workers, book)
+
+    sys.exit(night(plan.what, " ".join([task, *arguments]), date and date.date(), work))
