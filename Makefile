@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help demo test test-opensearch opensearch-node lint exam bench packages down clean
+.PHONY: help demo test test-opensearch opensearch-node lint exam bench docs packages down clean
 
 help:
 	@echo "make demo   the nightly pipeline on a made-up business, on this machine; ENGINE=redshift on an emulated one"
 	@echo "make test   the tests, on real servers that they start and stop themselves"
 	@echo "make test-opensearch   the search tests on a real OpenSearch node, which needs Java"
 	@echo "make lint   ruff and mypy"
+	@echo "make docs   the documentation as a site, in site/"
 	@echo "make bench  the same work by this and by other tools, side by side; ONLY=\"small redis\" runs some"
 	@echo "make down   stop what make demo started; its data stays in var/"
 	@echo "make clean  stop it and delete its data and the virtual environment"
@@ -23,6 +24,7 @@ EXTRA.redshift := .dev
 
 demo: $(VENV)/$(EXTRA.$(ENGINE)) packages
 	@$(DEMO.$(ENGINE)) up
+	@$(DEMO.$(ENGINE)) init
 	@$(DEMO.$(ENGINE)) demo seed
 	@$(DEMO.$(ENGINE)) demo night
 
@@ -49,6 +51,9 @@ opensearch-node: $(VENV)/.dev
 bench: $(VENV)/.bench packages
 	$(call apt_install,bench.programs)
 	@$(BIN)/python -m bench $(ONLY)
+
+docs: $(VENV)/.dev
+	$(BIN)/zensical build --strict
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

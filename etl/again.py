@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import luigi
-from luigi.parameter import _no_value
+from luigi.parameter import ParameterVisibility, _no_value
 from luigi.task_register import Register
 from rich.console import Console
 from rich.table import Table
@@ -32,7 +32,8 @@ from etl.warehouse import control
 class Again(luigi.WrapperTask):
     """These tasks, each as [family, parameters]."""
 
-    tasks = luigi.ListParameter()
+    # Nobody wants to read them as a name.
+    tasks = luigi.ListParameter(visibility=ParameterVisibility.HIDDEN)
 
     def requires(self) -> list[luigi.Task]:
         return [Register.get_task_cls(family).from_str_params(said) for family, said in self.tasks]

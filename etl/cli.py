@@ -9,15 +9,37 @@ import click
 import luigi.configuration
 
 from etl import stack
-from etl.commands import compare, demo, doctor, local, plan, run, status
+from etl.commands import (
+    compare,
+    completion,
+    demo,
+    demo_sql,
+    docs,
+    doctor,
+    history,
+    init,
+    local,
+    metrics,
+    migrate,
+    new,
+    notify,
+    plan,
+    preview,
+    report,
+    run,
+    status,
+    why,
+)
+from etl.completion import attach
 from etl.errors import EtlError
 
 # As they are shown: who needs them, then in the order in which one meets them.
 _SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Every night": (run.run, status.status),
-    "When something is not right": (doctor.doctor, compare.compare, run.backfill, run.rerun, run.replay),
-    "A new table": (plan.plan,),
-    "On one machine": (local.up, local.down, local.clean, local.url, demo.demo),
+    "Every night": (run.run, status.status, history.history, report.report, notify.notify, metrics.metrics),
+    "When something is not right": (why.why, doctor.doctor, compare.compare, run.backfill, run.rerun, run.replay),
+    "The warehouse": (init.init, migrate.migrate),
+    "A new table": (new.new, preview.preview, plan.plan, docs.docs),
+    "On one machine": (local.up, local.down, local.clean, local.url, demo.demo, completion.completion),
 }
 
 
@@ -44,7 +66,7 @@ def main() -> None:
     """Turnstile moves a company's scattered data into one warehouse every night, and proves that it did.
 
     \b
-    Try it on one machine:      etl up && etl demo seed && etl demo night
+    Try it on one machine:      etl up, init, demo seed, demo night
     Run a night in production:  etl run Nightly
     See how it went:            etl status
 
@@ -59,6 +81,8 @@ def main() -> None:
         luigi.configuration.add_config_path(str(stack.SETTINGS))
 
 
+demo.demo.add_command(demo_sql.sql)
 for _commands in _SECTIONS.values():
     for _command in _commands:
         main.add_command(_command)
+attach(main)

@@ -7,6 +7,7 @@ Secrets are written as ${ENV_VAR} and stay in the environment.
 import configparser
 import dataclasses
 import typing
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import luigi.configuration
@@ -18,11 +19,62 @@ EMBEDDED = "embedded"
 
 @dataclasses.dataclass(frozen=True)
 class Etl:
-    """`retry_seconds` is how long after a first failure another attempt may begin; 0 means never."""
+    """`retry_seconds` is how long after a first failure another attempt may begin; 0 means never. `fresh_by` is when a
+    table must be at the day before: etl.freshness. `log_format` is text or json: etl.logs.
+    """
 
     timezone: str = "UTC"
     sql: str = "warehouse_sql"
     retry_seconds: int = 300
+    fresh_by: str = "08:00"
+    log_format: str = "text"
+
+    def __post_init__(self) -> None:
+        _one_of("etl", "log_format", self.log_format, "text", "json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Notify:
+    """Who is told how a run went: by mail (`smtp`, `sender`, `to`), a `webhook`, a `command`, or several of them.
+
+    `timeout` is what each may take, in seconds.
+    """
+
+    when: str = "recovery"
+    smtp: str = dataclasses.field(default="", repr=False)
+    sender: str = ""
+    to: str = ""
+    webhook: str = dataclasses.field(default="", repr=False)
+    command: str = ""
+    timeout: int = 30
+
+    def __post_init__(self) -> None:
+        _one_of("notify", "when", self.when, "failure", "recovery", "always")
+        if self.smtp and not (self.sender and self.to):
+            raise ConfigError("[notify] smtp: mail needs a sender and to besides")
+        for key, url, schemes in (
+            ("smtp", self.smtp, ("smtp", "smtps")),
+            ("webhook", self.webhook, ("https", "http")),
+        ):
+            if url and not _is_url(url, schemes):
+                raise ConfigError(
+                    f"[notify] {key}: cannot be read; write {schemes[0]}://… or {schemes[1]}://…, "
+                    "and special characters of a password as %XX (%%XX in luigi.cfg)"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class Metrics:
+    """Where metrics are written for Prometheus: a `textfile` of node_exporter's, and the URL of a Pushgateway."""
+
+    textfile: str = ""
+    push: str = dataclasses.field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        if self.textfile and not self.textfile.endswith(".prom"):
+            raise ConfigError(f"[metrics] textfile = {self.textfile}: node_exporter reads only files that end in .prom")
+        if self.push and not _is_url(self.push, ("http", "https")):
+            raise ConfigError("[metrics] push: cannot be read; write http://… or https://…, as of a Pushgateway")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +153,9 @@ class Calendar:
     fiscal_year_start: int = 1
 
 
+# Accounts that only `etl init` and `etl migrate` need: a night does not even look whether their passwords are set.
+_OF_THE_OWNER = {"warehouse": ("owner_url", "admin_url")}
+
 Section = typing.TypeVar("Section")
 
 _SECTIONS: dict[str, type] = {
@@ -113,6 +168,8 @@ _SECTIONS: dict[str, type] = {
     "s3_source": Store,
     "sixpack": Sixpack,
     "calendar": Calendar,
+    "notify": Notify,
+    "metrics": Metrics,
 }
 
 
@@ -135,6 +192,22 @@ def lake() -> Lake:
 
 def warehouse() -> Warehouse:
     return _read("warehouse", Warehouse)
+
+
+def owner_url() -> str | None:
+    """The user's who is to own the tables that people read."""
+    return _of_the_owner("owner_url")
+
+
+def admin_url() -> str | None:
+    """Somebody's who may create roles."""
+    return _of_the_owner("admin_url")
+
+
+def _of_the_owner(key: str) -> str | None:
+    if not luigi.configuration.get_config().has_option("warehouse", key):
+        return None
+    return str(_value("warehouse", key, str)) or None
 
 
 def copies() -> int:
@@ -171,6 +244,31 @@ def calendar() -> Calendar:
     return section
 
 
+def notify() -> Notify:
+    return _read("notify", Notify)
+
+
+def metrics() -> Metrics:
+    return _read("metrics", Metrics)
+
+
+def sections() -> tuple[str, ...]:
+    """The sections of luigi.cfg that are ours."""
+    return tuple(_SECTIONS)
+
+
+def problems() -> dict[str, ConfigError]:
+    """Each section of ours that is there and cannot be read, and why."""
+    found = {}
+    for name, shape in _SECTIONS.items():
+        try:
+            if luigi.configuration.get_config().has_section(name):
+                _read(name, shape)
+        except ConfigError as error:
+            found[name] = error
+    return found
+
+
 def check() -> None:
     """Read every section of ours that is there, so that a typing error is found before the night begins."""
     for name, shape in _SECTIONS.items():
@@ -182,8 +280,9 @@ def _read(name: str, shape: type[Section]) -> Section:
     parser = luigi.configuration.get_config()
     fields = {field.name: field for field in dataclasses.fields(shape)}  # type: ignore[arg-type]
     written = set(parser.options(name)) - set(parser.defaults()) if parser.has_section(name) else set()
-    if unknown := sorted(written - set(fields)):
-        raise ConfigError(f"[{name}] {unknown[0]}: no such setting; [{name}] takes {', '.join(fields)}")
+    known = (*fields, *_OF_THE_OWNER.get(name, ()))
+    if unknown := sorted(written - set(known)):
+        raise ConfigError(f"[{name}] {unknown[0]}: no such setting; [{name}] takes {', '.join(known)}")
     values = {}
     for key, field in fields.items():
         if key in written:
@@ -196,6 +295,19 @@ def _read(name: str, shape: type[Section]) -> Section:
             f"which writes var/luigi.cfg, or write the URL of a server"
         )
     return shape(**values)
+
+
+def _one_of(section: str, key: str, value: str, *choices: str) -> None:
+    if value not in choices:
+        raise ConfigError(f"[{section}] {key} = {value}: write {', '.join(choices[:-1])} or {choices[-1]}")
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _value(section: str, key: str, kind: object) -> object:

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import luigi
+from luigi.parameter import ParameterVisibility
 
 PIPE = "ETL_EVENTS_FD"
 # Set where a run is of several days, so that a task is not taken for the same of another day.
@@ -17,6 +18,8 @@ DAYS = "ETL_EVENTS_DAYS"
 # The kernel keeps a write of up to PIPE_BUF bytes whole; JSON makes up to twelve of a character.
 _WHOLE = 4096
 _SURELY_SHORT = 300
+
+_at_work: list[luigi.Task] = []
 
 
 def send(**event: Any) -> None:
@@ -32,12 +35,20 @@ def send(**event: Any) -> None:
             del os.environ[PIPE]
 
 
+def at_work() -> luigi.Task | None:
+    """What this process is at: a worker does one task at a time."""
+    return _at_work[0] if _at_work else None
+
+
 def name_of(task: luigi.Task) -> str:
     """`LoadVenues`, and what tells it from its like: `MirrorTable users`. The date is the run's own, if it has one."""
     told = [
         parameter.serialize(getattr(task, name))
         for name, parameter in task.get_params()
-        if parameter.significant and name != "date" and getattr(task, name) != parameter._default
+        if parameter.significant
+        and parameter.visibility == ParameterVisibility.PUBLIC
+        and name != "date"
+        and getattr(task, name) != parameter._default
     ]
     day = getattr(task, "date", None) if os.environ.get(DAYS) else None
     return " ".join([task.get_task_family(), *told, *([str(day)] if day else [])])
@@ -48,18 +59,26 @@ def _planned(task: luigi.Task, needed: luigi.Task) -> None:
     send(task=name_of(task), needs=name_of(needed))
 
 
+@luigi.Task.event_handler(luigi.Event.DEPENDENCY_PRESENT)
+def _there(task: luigi.Task) -> None:
+    send(task=name_of(task), state="there")
+
+
 @luigi.Task.event_handler(luigi.Event.START)
 def _started(task: luigi.Task) -> None:
+    _at_work[:] = [task]
     send(task=name_of(task), state="running", table=getattr(task, "target", ""), at=time.time())
 
 
 @luigi.Task.event_handler(luigi.Event.SUCCESS)
 def _done(task: luigi.Task) -> None:
+    _at_work.clear()
     send(task=name_of(task), state="done", at=time.time())
 
 
 @luigi.Task.event_handler(luigi.Event.FAILURE)
 def _failed(task: luigi.Task, exception: BaseException) -> None:
+    _at_work.clear()
     why = str(exception) or type(exception).__name__
     send(task=name_of(task), state="failed", why=why, at=time.time())
 

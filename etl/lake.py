@@ -109,10 +109,10 @@ class Bucket:
             return False
         return True
 
-    def put(self, key: str, body: bytes) -> None:
-        """Write the object, in place of one of that key."""
+    def put(self, key: str, body: bytes, content_type: str = "application/octet-stream") -> None:
+        """Write the object, in place of one of that key. A browser shows what it knows by its `content_type`."""
         with self._explained(key):
-            self._s3.put_object(Bucket=self.name, Key=self.prefix + key, Body=body)
+            self._s3.put_object(Bucket=self.name, Key=self.prefix + key, Body=body, ContentType=content_type)
 
     def list(self, prefix: str = "") -> Iterator[Object]:
         with self._explained(prefix):

@@ -97,6 +97,7 @@ class Run:
     log: str | None = None
     tasks: dict[str, TaskRun] = field(default_factory=dict)
     held: bool = False
+    there: set[str] = field(default_factory=set)
 
     @property
     def state(self) -> str:
@@ -116,10 +117,21 @@ class Run:
     def hear(self, line: dict[str, Any]) -> None:
         """Take in one line of the file, or of the events' pipe."""
         if "task" in line and "command" not in line:
-            self.tasks.setdefault(line["task"], TaskRun(line["task"])).hear(line)
+            self._hear_of(line["task"], line)
         else:
             for key, value in line.items():
                 setattr(self, key, value)
+
+    def _hear_of(self, task: str, line: dict[str, Any]) -> None:
+        if line.get("state") == "there":
+            self.there.add(task)
+            if task in self.tasks and self.tasks[task].state == "waiting":
+                del self.tasks[task]
+            return
+        # What is required is planned too, unless it turns out to be there.
+        if (needed := line.get("needs")) and needed not in self.there:
+            self.tasks.setdefault(needed, TaskRun(needed))
+        self.tasks.setdefault(task, TaskRun(task)).hear(line)
 
 
 class Book:
@@ -160,7 +172,7 @@ def begun(what: str, task: str, day: str | None, watched: bool) -> Iterator[Book
     with _path(run.id).open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         book = Book(run, file)
-        kept = {key: value for key, value in asdict(run).items() if key not in ("tasks", "held")}
+        kept = {key: value for key, value in asdict(run).items() if key not in ("tasks", "held", "there")}
         book.hear(**kept)
         try:
             yield book
@@ -191,15 +203,14 @@ def runs(limit: int = 30) -> list[Run]:
 
 
 def read(run: str) -> Run:
-    """The run of that id; EtlError with those that there are."""
+    """The run of that id, from here or from the lake; EtlError with the last ones that there are."""
     there = _path(run)
     if there.exists() and (found := _read(there)):
         return found
-    known = runs()
-    for one in known:
-        if one.id == run:
-            return one
-    listed = ", ".join(one.id for one in known[:5]) or "none yet"
+    bucket, key = Bucket(config.lake()), f"{_IN_THE_LAKE}{run}.jsonl"
+    if bucket.exists(key) and (found := _parsed(bucket.read(key).decode().splitlines())):
+        return found
+    listed = ", ".join(one.id for one in runs(limit=5)) or "none yet"
     raise EtlError(f"no run {run}; the last ones are {listed}")
 
 

@@ -144,6 +144,7 @@ class BaseLoader(EtlTask):
         progress = Progress(self.task_key(), self, "loaded", manifest.rows if manifest else None)
         stage = Stage(db, self._definition(db, manifest), run_id())
         self._check_disk(db, stage, manifest)
+        self._tell_of_a_migration(stage)
         with stage:
             if self.strategy == "scd2":
                 check_history(stage)
@@ -182,6 +183,18 @@ class BaseLoader(EtlTask):
         logger.info("%s: %s", self.target, said)
         progress.done(said)
         return counts
+
+    def _tell_of_a_migration(self, stage: Stage) -> None:
+        """A load after which the next one brings all rows once more may do without a column for a night."""
+        if stage.lacking:
+            shaped = read_sql("loads", self.sql) if self.sql else ""
+            stage.may_do_without = self.strategy in ("replace", "scd1") and "{since " not in shaped
+            logger.warning(
+                "%s: a migration is due: %s has %s, which the table lacks; run `etl migrate`",
+                self.target,
+                stage.definition.file,
+                ", ".join(stage.lacking),
+            )
 
     def _is_older(self, standing: control.Standing, manifest: Manifest | None) -> bool:
         """Whether what is to be loaded was read before what is there; DataError where a history is in its way."""
@@ -246,12 +259,17 @@ class BaseLoader(EtlTask):
         if manifest:
             control.note_extract(db, self.target, manifest.started, run_id())
 
+    @classmethod
+    def unique_key(cls) -> tuple[str, ...]:
+        """The columns by which a row of the table is known, beside its primary key."""
+        if cls.strategy == "partition":
+            return ()
+        # The table has a member once for each of its versions; the stage has the first of each.
+        return (*cls.key, "valid_from") if cls.strategy == "scd2" else cls.key
+
     def _audit(self, stage: Stage) -> None:
-        if self.strategy == "partition":
-            stage.audit([stage.key], filled=self.key)
-        elif self.strategy == "scd2":
-            # The table has a member once for each of its versions; the stage has the first of each.
-            stage.audit([(*self._key(stage), "valid_from"), stage.key], filled=self.key)
+        if self.strategy in ("partition", "scd2"):
+            stage.audit([self.unique_key(), stage.key], filled=self.key)
         else:
             stage.audit([self._key(stage), stage.key], whole=self.strategy == "replace")
 

@@ -1,11 +1,14 @@
 """Mart: a table for people, computed from facts and dimensions inside the warehouse."""
 
+from collections.abc import Mapping
+
 from etl import warehouse
 from etl.errors import DataError, WarehouseError
 from etl.load import BaseLoader
 from etl.manifest import Manifest
-from etl.warehouse.definition import Definition, read_sql
+from etl.warehouse.definition import Definition, read_sql, sql_path
 from etl.warehouse.names import quote
+from etl.warehouse.table_file import head_comment, selected_comments
 
 
 class Mart(BaseLoader):
@@ -21,14 +24,26 @@ class Mart(BaseLoader):
         return read_sql("marts", f"{self.table}.sql")
 
     def _definition(self, db: warehouse.Engine, manifest: Manifest | None) -> Definition:
+        self._check_columns(db, columns := self.columns(db))
+        return self.defined_by(columns)
+
+    @classmethod
+    def columns(cls, db: warehouse.Engine) -> dict[str, str]:
+        """Those of its SELECT, by name, with their types."""
         try:
-            columns = db.columns_of(self._select(""))
+            return db.columns_of(read_sql("marts", f"{cls.table}.sql"))
         except WarehouseError as error:
-            raise WarehouseError(f"{self.target}: {error}") from None
+            raise WarehouseError(f"{cls.schema}.{cls.table}: {error}") from None
+
+    @classmethod
+    def defined_by(cls, columns: Mapping[str, str]) -> Definition:
         listed = [f"{quote(name)} {kind}" for name, kind in columns.items()]
-        self._check_columns(db, columns)
-        key = [f"PRIMARY KEY ({', '.join(map(quote, self.key))})"] if self.key else []
-        return Definition(self.schema, self.table, f"({', '.join(listed + key)})")
+        key = [f"PRIMARY KEY ({', '.join(map(quote, cls.key))})"] if cls.key else []
+        text = sql_path("marts", f"{cls.table}.sql").read_text(encoding="utf-8")
+        comments = {name: said for name, said in selected_comments(text).items() if name in columns}
+        return Definition(
+            cls.schema, cls.table, f"({', '.join(listed + key)})", comment=head_comment(text), comments=comments
+        )
 
     def _check_columns(self, db: warehouse.Engine, columns: dict[str, str]) -> None:
         """A SELECT that was changed must not be cast into the table of the old one: that might round, or fail late."""

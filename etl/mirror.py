@@ -37,7 +37,7 @@ def _of_ours(db: warehouse.Engine, name: str) -> str:
 
 
 class MirrorTable(BaseLoader):
-    """raw.<table> equals the MySQL table as it was in one snapshot; its definition is derived from the source's.
+    """`raw.<table>` equals the MySQL table as it was in one snapshot; its definition is derived from the source's.
 
     A column that the source has gained is added last, nullable. A table that became empty fails unless `on_empty` says
     otherwise: for one night by `etl run MirrorTable --table venues --date … --on-empty replace`.

@@ -7,7 +7,7 @@ from datetime import date
 
 import click
 
-from etl import afterwards, ledger
+from etl import afterwards, ledger, logs
 from etl.errors import EtlError
 from etl.ledger import Book
 from etl.lock import alone
@@ -23,6 +23,7 @@ def night(what: str, task: str, day: date | None, work: Callable[[Book], int], w
     the run. `wait` is how many seconds are waited for another such run. Work that is refused for how it was asked for
     was never begun.
     """
+    logs.begin()
     book = None
     with alone(task, what, wait, lambda words: click.echo(words, err=True)):
         try:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from etl import events
+from etl import events, logs
 from etl.ledger import Book, TaskRun
 from etl.run import run_id
 
@@ -87,10 +87,15 @@ def _luigi(arguments: list[str], reading: int, writing: int, log: Path | None) -
     os.close(reading)
     os.environ[events.PIPE] = str(writing)
     if log:
-        with log.open("w") as file:
+        # A command may run luigi more than once.
+        with log.open("a") as file:
             os.dup2(file.fileno(), sys.stderr.fileno())
+    logs.begin()
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    luigi.cmdline.luigi_run(arguments)
+    try:
+        luigi.cmdline.luigi_run(arguments)
+    finally:
+        logs.end()
 
 
 def _watch(lines: Iterator[str], book: Book, console: Console) -> None:

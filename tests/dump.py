@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.conftest import WarehouseDatabase
+from etl.testing import WarehouseDatabase
 
 Value = str | None
 

@@ -26,9 +26,9 @@ from demo.partners import FOLDER, files
 from demo.seed import seed
 from etl.config import Store
 from etl.stack import MariaDB, Postgres, Redis, Search
-from tests.conftest import Bucket, SearchDatabase, ShopDatabase, WarehouseDatabase, postgres_query, started
+from etl.testing import Bucket, SearchDatabase, ShopDatabase, WarehouseDatabase, postgres_query
+from etl.testing.servers import Moto, started
 from tests.redshift.server import RedshiftEmulator
-from tests.servers import Moto
 
 ROOT = Path(__file__).parents[1]
 # The business's own days end five hours after UTC's, which is what every source's clocks show.

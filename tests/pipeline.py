@@ -14,7 +14,7 @@ import pytest
 from etl import warehouse
 from etl.extract import BaseExtractor
 from etl.load import BaseLoader
-from tests import drawn
+from etl.testing import drawn
 
 
 def day(number: int) -> datetime.date:

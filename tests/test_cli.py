@@ -4,7 +4,10 @@ import contextlib
 import datetime
 import json
 import os
+import pty
+import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -78,13 +81,79 @@ def test_the_same_night_again_is_done_already(project: Project, night: subproces
 
 def test_status_for_people_and_for_machines_agree(project: Project, night: subprocess.CompletedProcess[str]) -> None:
     people, machines = project.etl("status"), project.etl("status", "--json")
-    tables = json.loads(machines.stdout)
+    told = json.loads(machines.stdout)
+    tables = told["tables"]
     assert len(tables) == 18
+    assert people.returncode == machines.returncode == told["exit_code"]
+    assert people.stdout.splitlines()[0] == told["verdict"]
+    assert told["verdict"].startswith(f"Nightly {yesterday()}: done, ")
     for table in tables:
         assert table["table"] in people.stdout
         assert f"{table['rows']:,}" in people.stdout
     users = next(table for table in tables if table["table"] == "raw.users")
     assert users["lost"] > 0, "the zero dates of birth"
+
+
+def test_at_a_terminal_status_fits_80_columns(project: Project, night: subprocess.CompletedProcess[str]) -> None:
+    shown, code = project.at_a_terminal("status")
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in shown.splitlines()]
+    assert lines[0].startswith(f"Nightly {yesterday()}: done, ")
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("public.fact_ticket_sale") for line in lines)
+    assert code in (0, 30)
+
+
+def test_status_is_watched_until_ctrl_c_at_a_terminal_and_in_a_pipe_until_the_run_has_ended(
+    project: Project, night: subprocess.CompletedProcess[str]
+) -> None:
+    told = project.etl("status")
+    piped = project.etl("status", "--watch")
+    assert (piped.stdout.splitlines(), piped.returncode) == (told.stdout.splitlines()[:1], told.returncode)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("etl"), "status", "--watch"],
+        cwd=project.folder,
+        env=project.environment | {"TERM": "xterm-256color", "LINES": "40"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown, stopped = b"", False
+    with contextlib.suppress(OSError):
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+            if b"public.fact_ticket_sale" in shown and not stopped:
+                process.send_signal(signal.SIGINT)
+                stopped = True
+    os.close(ours)
+    assert process.wait(30) == told.returncode
+    assert b"\x1b[?1049h" in shown and b"\x1b[?1049l" in shown, "the screen is given back as it was"
+    assert b"Traceback" not in shown
+
+
+def test_the_history_of_a_table_is_drawn_as_far_as_the_terminal_can(
+    project: Project, night: subprocess.CompletedProcess[str]
+) -> None:
+    said = project.etl("history", "fact_search")
+    assert said.returncode == 0
+    assert said.stdout.startswith("public.fact_search: ")
+    assert yesterday() in said.stdout and "█" in said.stdout
+    assert max(map(len, said.stdout.splitlines())) <= 80
+    plain = project.etl("history", "fact_search", PYTHONIOENCODING="ascii")
+    assert plain.returncode == 0 and plain.stdout.isascii()
+    (*_, last) = json.loads(project.etl("history", "fact_search", "--json").stdout)
+    assert f"{last['rows']:,}" in said.stdout
+    wrong = project.etl("history", "fact_serch")
+    assert wrong.returncode == 2 and "did you mean public.fact_search?" in wrong.stderr
+
+
+def test_why_says_of_what_is_done_by_which_run(project: Project, night: subprocess.CompletedProcess[str]) -> None:
+    for arguments in (("MirrorTable", "--table", "users"), ("MirrorTable", "users")):
+        said = project.etl("why", *arguments)
+        assert said.returncode == 0, said.stderr
+        assert said.stdout.startswith(f"MirrorTable users {yesterday()} is done: loaded into raw.users at ")
+    assert json.loads(project.etl("why", "Nightly", "--json").stdout)["done"]
 
 
 def test_plain_luigi_uses_the_stack_by_the_line_that_up_prints(
@@ -183,7 +252,7 @@ def test_a_dead_source_fails_its_tables_and_no_others(
 
     stack = Stack(project.folder / "var", project.folder / "luigi.cfg")
     day = str(datetime.date.fromisoformat(yesterday()) - datetime.timedelta(days=1))
-    before = {table["table"]: table for table in json.loads(project.etl("status", "--json").stdout)}
+    before = {table["table"]: table for table in json.loads(project.etl("status", "--json").stdout)["tables"]}
     stack.mariadb.stop()
     try:
         said = project.etl("run", "Nightly", "--date", day)
@@ -193,9 +262,18 @@ def test_a_dead_source_fails_its_tables_and_no_others(
     assert "MySQL at 127.0.0.1:" in said.stderr
     assert "[mysql] url" in said.stderr
     assert "Traceback" not in said.stderr
-    after = {table["table"]: table for table in json.loads(project.etl("status", "--json").stdout)}
+    after = {table["table"]: table for table in json.loads(project.etl("status", "--json").stdout)["tables"]}
     assert after["public.fact_experiment_day"]["run"] != before["public.fact_experiment_day"]["run"]
     assert after["public.fact_ticket_sale"] == before["public.fact_ticket_sale"]
+    told = project.etl("status")
+    assert told.returncode == 30
+    assert told.stdout.splitlines()[0].endswith(f"since then Nightly {day} failed")
+    assert told.stdout.count("MySQL at 127.0.0.1:") == 1, "the one root of it all"
+    assert f"When that is mended: etl run Nightly --date {day}" in told.stdout
+    reasons = project.etl("why", "MirrorTable", "users", "--date", day)
+    assert reasons.returncode == 0
+    assert f"its source no longer shows {day}; it failed then: MySQL at 127.0.0.1:" in reasons.stdout
+    assert f"Next: etl run MirrorTable --table users --date {yesterday()}" in reasons.stdout
 
 
 def test_what_a_failed_run_left_undone_keeps_no_other_waiting(
@@ -258,13 +336,14 @@ def test_down_and_up_keep_the_data_and_clean_leaves_nothing(server_folder: Path)
         assert other.etl("up").returncode == 0
         assert other.etl("demo", "seed", "--scale", "0.01").returncode == 0
         assert other.etl("run", "LoadVenues", "--date", yesterday()).returncode == 0
-        before = json.loads(other.etl("status", "--json").stdout)
+        before = json.loads(other.etl("status", "--json").stdout)["tables"]
         assert other.etl("down").returncode == 0
         down = other.etl("status")
         assert down.returncode == 30
         assert "is the server up" in down.stderr
+        assert f"LoadVenues {yesterday()}: done" in down.stdout, "the ledger knows"
         assert other.etl("up").returncode == 0
-        assert json.loads(other.etl("status", "--json").stdout) == before
+        assert json.loads(other.etl("status", "--json").stdout)["tables"] == before
     finally:
         cleaned = other.etl("clean")
         left = (folder / "var").exists()

@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from etl import cli, config, conformance
 from etl.conformance import Finding
 from etl.stack import ports
+from etl.testing import Bucket, Settings, WarehouseDatabase
 from etl.warehouse.postgres import Postgres
-from tests.conftest import Bucket, Settings, WarehouseDatabase
 
 pytestmark = pytest.mark.engines("postgres", reason="it is to be found out; tests/redshift asks the emulator")
 
@@ -164,12 +164,6 @@ def test_doctor_is_for_redshift(warehouse: WarehouseDatabase, elsewhere: None) -
     assert said.stderr == (
         "etl: doctor --conformance is for Redshift, and [warehouse] url does not begin with redshift://\n"
     )
-
-
-def test_doctor_without_a_word_checks_nothing(settings: Settings, elsewhere: None) -> None:
-    said = CliRunner().invoke(cli.main, ["doctor"])
-    assert (said.exit_code, said.stdout) == (2, "")
-    assert "--conformance" in said.stderr
 
 
 def test_doctor_of_a_server_that_is_not_there(settings: Settings, elsewhere: None) -> None:

@@ -247,7 +247,7 @@ def test_all_that_an_extract_has_written_goes_with_it(shop, lake):
 @pytest.mark.exam_on("redshift")
 def test_an_extract_that_is_stopped_by_the_cap_leaves_nothing(shop, lake):
     """In the middle: some thousand keys were written, and no count had told it before."""
-    many(shop)
+    many(shop, rows=24_000)
     night(1, deletes="hard")
     shop.execute("UPDATE sales SET id = id + 100000 WHERE id % 2 = 0")
     extract = mirror(2, deletes="hard").requires()

@@ -27,22 +27,13 @@ from etl.load import BaseLoader
 from etl.mart import Mart
 from etl.mirror import MirrorTable
 from etl.stack import Postgres, Redis, Search
+from etl.testing import Bucket, SearchDatabase, Settings, ShopDatabase, WarehouseDatabase, mysql_cursor, postgres_query
+from etl.testing.servers import Moto, started
 from tasks.nightly import Nightly
-from tests.conftest import (
-    Bucket,
-    SearchDatabase,
-    Settings,
-    ShopDatabase,
-    WarehouseDatabase,
-    mysql_cursor,
-    postgres_query,
-    started,
-)
 from tests.dump import Exempt, Table, differences, dump
 from tests.hostile import KINDS, NAUGHTY, ODD
 from tests.marketplace import DAY, NEXT, ROOT, ZONE, Marketplace
 from tests.redshift.server import RedshiftEmulator
-from tests.servers import Moto
 from tests.year.chance import Chance
 from tests.year.nights import OPENING, night_of
 from tests.year.nights import SQL as YEARS_SQL

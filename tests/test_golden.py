@@ -8,12 +8,13 @@ import functools
 import pytest
 
 from etl.stack import Postgres
+from etl.testing.copies import Copies
+from etl.testing.servers import Moto
 from tests import golden
 from tests.golden.call_sites import missed, sites
 from tests.golden.scenarios import SCENARIOS
 from tests.golden.world import Recorded, Servers, record
 from tests.redshift.server import RedshiftEmulator
-from tests.servers import Moto
 
 # Call sites that no scenario comes by, and why.
 EXCEPTIONS: dict[str, str] = {
@@ -36,12 +37,13 @@ class Acted:
 def acted(
     request: pytest.FixtureRequest,
     postgres: Postgres,
+    copies: Copies,
     redshift: RedshiftEmulator,
     redshift_template: str,
     moto_s3: Moto,
 ) -> Acted:
     mariadb = functools.partial(request.getfixturevalue, "mariadb")
-    return Acted(Servers(postgres, redshift, redshift_template, moto_s3, mariadb))
+    return Acted(Servers(postgres, copies, redshift, redshift_template, moto_s3, mariadb))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

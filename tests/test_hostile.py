@@ -25,9 +25,8 @@ from etl.load import BaseLoader
 from etl.mirror import MirrorTable
 from etl.sources import mysql_catalogue
 from etl.sources.mysql import MySQLExtractor
+from etl.testing import drawn, mysql_cursor
 from etl.warehouse.definition import read_definition
-from tests import drawn
-from tests.conftest import mysql_cursor
 from tests.hostile import KINDS, KINDS_OF, NAUGHTY, ODD, UTC, Kind
 from tests.pipeline import day, load, night
 

@@ -17,7 +17,8 @@ from etl.errors import ConfigError, DataError
 from etl.increment import ExtractChanges
 from etl.manifest import ManifestTarget
 from etl.mirror import MirrorTable
-from tests import drawn, pipeline
+from etl.testing import drawn
+from tests import pipeline
 from tests.mirrors import extracted, mark, mirror, night, transaction
 from tests.pipeline import day, receipts, refused
 

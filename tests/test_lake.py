@@ -21,7 +21,7 @@ from etl import config
 from etl.errors import ConfigError, LakeBusy, LakeError
 from etl.lake import Bucket
 from etl.stack import S3
-from tests.conftest import started
+from etl.testing.servers import started
 from tests.faults.s3 import Exchange, S3Proxy, broken_body, lost_answer, lost_request, refusal
 
 PIECE = 8 << 20

@@ -55,6 +55,24 @@ def test_a_run_is_read_as_it_was_kept(folder):
     assert run.seconds < 60
 
 
+def test_what_was_done_before_is_not_in_it(folder):
+    with begun() as book:
+        book.hear(task="LoadVenues", needs="MirrorTable venues")
+        book.hear(task="LoadVenues", needs="LoadDateTable")
+        book.hear(task="LoadDateTable", state="there")
+        book.hear(task="LoadEvents", needs="LoadDateTable")
+        book.hear(task="MirrorTable venues", state="done", at=5.0)
+        book.hear(task="MirrorTable venues", state="there")
+        book.hear(code=30)
+    (run,) = ledger.runs()
+    assert {name: task.state for name, task in run.tasks.items()} == {
+        "LoadVenues": "waiting",
+        "MirrorTable venues": "done",
+        "LoadEvents": "waiting",
+    }
+    assert run.tasks["LoadVenues"].needs == ["MirrorTable venues", "LoadDateTable"]
+
+
 def test_whoever_looks_sees_it_running_and_how_far_it_is(folder):
     with begun() as book:
         book.hear(task="LoadVenues", state="running", at=time.time())
@@ -121,9 +139,15 @@ def test_another_host_finds_a_finished_run_in_the_lake(folder, lake):
     there.unlink()
     (run,) = ledger.runs()
     assert (run.id, run.state, list(run.tasks)) == (book.run.id, "done", ["LoadVenues"])
+    # Also where this host has runs of its own.
+    with begun("Nightly 2014-02-04") as own:
+        own.hear(code=0)
+    there.unlink()
+    (folder / "another.jsonl").write_text(json.dumps({}))
+    assert ledger.read(book.run.id).what == "Nightly 2014-02-03"
 
 
-def test_a_run_is_found_by_its_id_or_the_last_ones_are_named(folder):
+def test_a_run_is_found_by_its_id_or_the_last_ones_are_named(folder, lake):
     with begun() as book:
         book.hear(code=0)
     assert ledger.read(book.run.id).what == "Nightly 2014-02-03"

@@ -24,10 +24,9 @@ from etl import warehouse as connections
 from etl.errors import ConfigError, DataError, LakeError, Locked, WarehouseError
 from etl.extract import BaseExtractor
 from etl.load import BaseLoader
+from etl.testing import drawn, postgres_query
 from etl.warehouse.redshift import lock_table
 from tasks.dates import LoadDateTable
-from tests import drawn
-from tests.conftest import postgres_query
 from tests.pipeline import (
     VENUE,
     busy,

@@ -6,9 +6,8 @@ import pytest
 
 from etl.errors import DataError, WarehouseError
 from etl.mart import Mart
+from etl.testing import drawn, postgres_query
 from etl.warehouse import connect
-from tests import drawn
-from tests.conftest import postgres_query
 from tests.pipeline import day, loader, night, receipts, refused
 
 pytest_plugins = ("tests.nights",)

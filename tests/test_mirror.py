@@ -13,9 +13,9 @@ from etl.mirror import MirrorTable
 from etl.sources import mysql_catalogue
 from etl.sources.mysql import ExtractTable
 from etl.sources.mysql_connection import address, connected
+from etl.testing import drawn, postgres_query
 from etl.warehouse import connect
-from tests import drawn, pipeline
-from tests.conftest import postgres_query
+from tests import pipeline
 from tests.pipeline import day, receipts, refused
 
 pytest_plugins = ("tests.nights",)

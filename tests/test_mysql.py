@@ -27,7 +27,7 @@ from etl.sources import mysql as mysql_source
 from etl.sources import mysql_catalogue, mysql_types
 from etl.sources.mysql import ExtractTable, MySQLExtractor
 from etl.sources.mysql_connection import Address, address, begin_snapshot, connected
-from tests.conftest import mysql_cursor
+from etl.testing import mysql_cursor
 
 
 @pytest.fixture(autouse=True)

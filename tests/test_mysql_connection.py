@@ -1,7 +1,7 @@
 """The connection that is kept from one read to the next."""
 
 from etl.sources.mysql_connection import address, begin_snapshot, connected
-from tests.conftest import mysql_cursor
+from etl.testing import mysql_cursor
 
 
 def identity(connection):

@@ -8,9 +8,9 @@ from etl.sources import mysql as mysql_source
 from etl.sources import mysql_catalogue, mysql_ranges
 from etl.sources.mysql import ExtractTable
 from etl.stack import ports
-from tests.conftest import ShopDatabase, mysql_cursor, started
+from etl.testing import ShopDatabase, mysql_cursor
+from etl.testing.servers import QuickMariaDB, started
 from tests.pipeline import day
-from tests.servers import QuickMariaDB
 from tests.test_drift import altered_by
 from tests.test_mysql import fresh_tasks, write  # noqa: F401
 

@@ -7,6 +7,7 @@ none of our extractors and none of our SQL has a part in it.
 import ast
 import csv
 import datetime
+import functools
 import gzip
 import importlib
 import io
@@ -149,6 +150,7 @@ def test_a_load_requires_what_its_sql_reads(night):
             assert by_target[f"{schema}.{table}"] in set(required(task)), f"{name} reads {schema}.{table}"
 
 
+@functools.cache
 def imports() -> dict[str, set[str]]:
     """Module -> what it imports, wherever in its text, of ours and of others."""
     found = {}
@@ -198,7 +200,7 @@ UPWARDS = {
     "etl.load": ("etl.sources", "etl.mart", "etl.mirror"),
     "etl.mart": ("etl.sources", "etl.mirror"),
 }
-PEOPLE = ("etl.cli", "etl.commands", "etl.runner", "etl.status", "etl.stack")
+PEOPLE = ("etl.cli", "etl.commands", "etl.runner", "etl.status", "etl.stack", "etl.testing")
 
 
 @pytest.mark.parametrize("lower", UPWARDS)
@@ -207,6 +209,12 @@ def test_imports_go_one_way(lower):
     for module in [module for module in graph if within(module, lower)]:
         wrong = {name for name in reached(graph, module) if within(name, *UPWARDS[lower], *PEOPLE, "tasks", "demo")}
         assert wrong == set(), module
+
+
+def test_only_a_test_needs_the_test_kit():
+    """It needs pytest and servers, which no host of a nightly run has."""
+    for module, names in imports().items():
+        assert within(module, "etl.testing") or not any(within(name, "etl.testing") for name in names), module
 
 
 def test_the_library_knows_no_table_of_ours():
@@ -249,8 +257,9 @@ def test_the_tasks_know_no_mechanism():
 )
 def test_a_driver_is_known_to_its_own_source_only(driver, owners):
     users = {module for module, names in imports().items() if any(within(name, driver) for name in names)}
-    # mysql_types and its like are parts of one source.
-    strangers = {user for user in users if not user.startswith(owners) and not within(user, "etl.stack")}
+    # mysql_types and its like are parts of one source; the kit gives a test a client of each server.
+    apart = ("etl.stack", "etl.testing")
+    strangers = {user for user in users if not user.startswith(owners) and not within(user, *apart)}
     assert users and strangers == set()
 
 

@@ -13,7 +13,7 @@ import psycopg2
 import pytest
 
 from etl.errors import Locked, WarehouseError
-from tests import drawn
+from etl.testing import drawn
 from tests.pipeline import day, load, loader, refused, session, stages
 
 pytest_plugins = ("tests.nights",)

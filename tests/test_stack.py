@@ -25,9 +25,8 @@ import redis as redis_client
 
 from etl.errors import EtlError
 from etl.stack import Redis, Server, Stack, missing_packages, ports, programs, settings
-from tests import reaper
-from tests.conftest import mysql_cursor, postgres_query
-from tests.servers import QuickPostgres
+from etl.testing import mysql_cursor, postgres_query, reaper
+from etl.testing.servers import QuickPostgres
 
 PROJECT = """\
 # The head stays.
@@ -213,7 +212,9 @@ def test_everything_listens_on_loopback_only(stack: Stack) -> None:
 
 def test_cfg_names_the_running_servers(stack: Stack) -> None:
     text = stack.cfg.read_text()
-    assert f"url = {stack.postgres.url('etl_load')}\n# not the loader's role\nreader = bi_reader\n" in text
+    urls = {"url": "etl_load", "owner_url": "etl_owner", "admin_url": "postgres"}
+    written = "".join(f"{key} = {stack.postgres.url(role)}\n" for key, role in urls.items())
+    assert f"{written}# not the loader's role\nreader = bi_reader\n" in text
     assert f"scheduler_port = {stack.luigid.port}\n" in text
     assert f"url = s3://partners\nendpoint_url = {stack.s3.endpoint}\n" in text
     assert "url = mysql://shop.example/shop\n" in text

@@ -9,7 +9,7 @@ from etl.errors import DataError, WarehouseError
 from etl.extract import BaseExtractor
 from etl.load import BaseLoader
 from etl.parts import anonymous
-from tests import drawn
+from etl.testing import drawn
 from tests.pipeline import load, loader, night, receipts, refused
 
 pytest_plugins = ("tests.nights",)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ShopDatabase, started
+from etl.testing import ShopDatabase
+from etl.testing.servers import started
 from tests.year.chance import NIGHTS, SCHEMAS
 from tests.year.nights import ROOT, SQL, ZONE, Year
 from tests.year.shop import ClockedMariaDB

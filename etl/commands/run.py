@@ -8,7 +8,7 @@ import click
 import luigi
 from rich.console import Console
 
-from etl import asked, config, report
+from etl import asked, config, logs, report
 from etl.ledger import Book
 from etl.night import night
 
@@ -31,6 +31,7 @@ def run(task: str, date: datetime.datetime | None, workers: int, wait: int, argu
 
     ARGUMENTS are luigi's own, such as a parameter of the task: etl run LoadDateTable --start-year 1990 --end-year 2049
     """
+    logs.begin()
     family = asked.family(task)
     takes_date = dict(family.get_params()).get("date")
     if date and not takes_date:

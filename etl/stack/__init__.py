@@ -143,7 +143,11 @@ class Stack:
             "secret_access_key": self.s3.password("secret_access_key"),
         }
         servers = {
-            "warehouse": {"url": self.warehouse_url()},
+            "warehouse": {
+                "url": self.warehouse_url(),
+                "owner_url": self.warehouse_url("etl_owner"),
+                "admin_url": self.warehouse_url("postgres"),
+            },
             "lake": {"url": "s3://lake"} | store,
             "s3_source": {"url": "s3://partners"} | store,
             "mysql": {"url": self.mariadb.url()},

@@ -19,9 +19,10 @@ _ROLES = """
 \\set VERBOSITY terse
 -- A failing statement is logged with its text, and these hold passwords.
 SET log_min_error_statement = panic;
-SELECT format('CREATE ROLE %I LOGIN', role) FROM unnest(ARRAY['etl_load', 'bi_reader']) AS role
+SELECT format('CREATE ROLE %I LOGIN', role) FROM unnest(ARRAY['etl_load', 'etl_owner', 'bi_reader']) AS role
 WHERE role NOT IN (SELECT rolname FROM pg_roles) \\gexec
 ALTER ROLE etl_load PASSWORD :'etl_load';
+ALTER ROLE etl_owner PASSWORD :'etl_owner';
 ALTER ROLE bi_reader PASSWORD :'bi_reader';
 GRANT pg_read_all_settings, pg_read_all_stats TO etl_load;
 -- Every role may create temporary tables in every database, unless told otherwise.
@@ -33,7 +34,7 @@ SELECT format('CREATE DATABASE %I', :'database')
 WHERE :'database' NOT IN (SELECT datname FROM pg_database) \\gexec
 REVOKE ALL ON DATABASE :"database" FROM PUBLIC;
 GRANT CONNECT, CREATE, TEMPORARY ON DATABASE :"database" TO etl_load;
-GRANT CONNECT ON DATABASE :"database" TO bi_reader;
+GRANT CONNECT ON DATABASE :"database" TO bi_reader, etl_owner;
 \\c :"database"
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 ALTER SCHEMA public OWNER TO etl_load;
@@ -42,15 +43,16 @@ GRANT USAGE ON SCHEMA public TO bi_reader;
 
 
 class Postgres(Server):
-    """Three roles with random passwords, all over TCP: `postgres`, `etl_load` and `bi_reader`.
+    """Four roles with random passwords, all over TCP: `postgres`, `etl_load`, `etl_owner` and `bi_reader`.
 
-    `etl_load` owns schema public and may create others; `bi_reader` may connect, and can create nothing.
+    `etl_load` owns schema public and may create others, until `etl init` gives what people read to `etl_owner`;
+    `bi_reader` may connect, and can create nothing.
     Started by root it runs as nobody, and no permission outside its folder is changed for that.
     """
 
     name = "postgres"
     process = "postgres"
-    passwords = ("postgres", "etl_load", "bi_reader")
+    passwords = ("postgres", "etl_load", "etl_owner", "bi_reader")
     # SIGTERM would wait until the last client has left.
     stop_signal = signal.SIGINT
     options: tuple[str, ...] = (
@@ -119,7 +121,7 @@ class Postgres(Server):
     def finish(self) -> None:
         if self._state().get("roles"):
             return
-        variables = "".join(f"\\set {role} '{self.password(role)}'\n" for role in ("etl_load", "bi_reader"))
+        variables = "".join(f"\\set {role} '{self.password(role)}'\n" for role in self.passwords[1:])
         self._psql(variables + _ROLES)
         self.create_database("warehouse")
         self._remember(roles=True)

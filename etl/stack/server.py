@@ -75,7 +75,12 @@ class Server:
         return int(self._state()["port"])
 
     def password(self, of: str) -> str:
-        return str(self._state()["passwords"][of])
+        passwords = self._state()["passwords"]
+        if of in self.passwords and of not in passwords:
+            # Of a server that was made by a version which had no such user.
+            passwords[of] = secrets.token_hex(16)
+            self._remember(passwords=passwords)
+        return str(passwords[of])
 
     def running(self) -> bool:
         return self._found() is not None

@@ -1,6 +1,7 @@
 """The warehouse, of whichever engine `[warehouse] url` names. Only this package knows its driver."""
 
 import contextlib
+import dataclasses
 import functools
 import os
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from etl.warehouse.engine import CommitUnknown, Engine, Part
 from etl.warehouse.postgres import Postgres
 from etl.warehouse.redshift import Redshift
 
-__all__ = ["CommitUnknown", "Engine", "Part", "connect", "shared"]
+__all__ = ["CommitUnknown", "Engine", "Part", "admin", "beside", "connect", "loader", "owner", "shared"]
 
 _ENGINES: dict[str, type[Engine]] = {"postgresql": Postgres, "postgres": Postgres, "redshift": Redshift}
 
@@ -75,20 +76,55 @@ def _opened(settings: config.Warehouse, application: str) -> Engine:
     return _ENGINES[settings.url.partition("://")[0]](settings, application)
 
 
+def loader(application: str) -> Engine:
+    """A session of [warehouse] url's, which is closed by whoever asked for it."""
+    return _opened(_settings(), application)
+
+
+def owner(application: str) -> Engine:
+    """The same of owner_url's."""
+    return _other("owner_url", config.owner_url(), application)
+
+
+def admin(application: str) -> Engine:
+    """The same of admin_url's."""
+    return _other("admin_url", config.admin_url(), application)
+
+
+def beside(db: Engine, application: str) -> Engine:
+    """Another session of the same user's."""
+    return type(db)(db.settings, application)
+
+
+def _other(key: str, url: str | None, application: str) -> Engine:
+    if url is None:
+        raise ConfigError(f"[warehouse] {key}: not set; add it to the [warehouse] section of luigi.cfg")
+    settings = _checked(dataclasses.replace(config.warehouse(), url=url), key)
+    if urlsplit(url).scheme != urlsplit(config.warehouse().url).scheme:
+        raise ConfigError(f"[warehouse] {key}: is of another kind than url; write the same server's")
+    try:
+        return _opened(settings, application)
+    except WarehouseError as error:
+        raise type(error)(str(error).replace("[warehouse] url", f"[warehouse] {key}")) from None
+
+
 def _settings() -> config.Warehouse:
     """The section [warehouse]; ConfigError for a URL that cannot be read."""
-    settings = config.warehouse()
+    return _checked(config.warehouse(), "url")
+
+
+def _checked(settings: config.Warehouse, key: str) -> config.Warehouse:
     scheme, _, address = settings.url.partition("://")
     if scheme not in _ENGINES or not address:
         begins = f"begins with {scheme}://" if address else "is no URL"
-        raise ConfigError(f"[warehouse] url {begins}; write postgresql://user:…@host/db or redshift://…")
+        raise ConfigError(f"[warehouse] {key} {begins}; write postgresql://user:…@host/db or redshift://…")
     try:
         _ = urlsplit(settings.url).port
         parse_dsn(f"postgresql://{address}")
     except (ValueError, psycopg2.ProgrammingError):
         # Their messages quote a piece of the URL, which may be one of the password.
         raise ConfigError(
-            "[warehouse] url: cannot be read; write postgresql://user:password@host:port/database, "
+            f"[warehouse] {key}: cannot be read; write postgresql://user:password@host:port/database, "
             "and special characters of the password as %XX (%%XX in luigi.cfg)"
         ) from None
     return settings

@@ -8,8 +8,11 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from etl.errors import WarehouseError
+from etl.warehouse.definition import Definition
 from etl.warehouse.engine import Engine
 from etl.warehouse.names import literal
+from etl.warehouse.table_file import head_comment
 
 _TABLES = Path(__file__).with_name("control.sql")
 
@@ -52,6 +55,12 @@ def prepare(db: Engine) -> None:
     """Create the control tables that are not there yet; two first nights at once do it once."""
     if _is_prepared(db):
         return
+    if db.owner:
+        lacking = ", ".join(sorted(f"etl.{name}" for name in _wanted() - _there(db)))
+        raise WarehouseError(
+            f"schema etl: has no {lacking}, which this version keeps, and {db.owner} owns it; run `etl migrate`, which "
+            f"creates it"
+        )
     with db.locked("etl"):
         if not _is_prepared(db):
             db.ensure_schema("etl", readable=True)
@@ -59,6 +68,17 @@ def prepare(db: Engine) -> None:
                 for statement in _statements(db):
                     db.execute(statement)
                 db.allow_reading("etl", "data_as_of")
+
+
+def definitions(db: Engine) -> list[Definition]:
+    """The control tables as they are to be."""
+    found = []
+    for said, name, body in re.findall(
+        r"((?:^--.*\n)*)^CREATE TABLE IF NOT EXISTS etl\.(\w+) (\([\s\S]*?^\));$", _text(), re.MULTILINE
+    ):
+        body = re.sub(r"\bTEXT\b", db.type_of("TEXT"), body)
+        found.append(Definition("etl", name, body, comment=head_comment(said), file=_TABLES.name))
+    return found
 
 
 def is_loaded(db: Engine, key: str) -> bool:
@@ -273,22 +293,31 @@ def swept(db: Engine, manifest: str) -> None:
 
 
 def _statements(db: Engine) -> list[str]:
-    text = re.sub(r"^ *--.*$", "", _TABLES.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"^ *--.*$", "", _text(), flags=re.MULTILINE)
     return [
         re.sub(r"\bTEXT\b", db.type_of("TEXT"), statement).strip() for statement in text.split(";") if statement.strip()
     ]
 
 
 def _is_prepared(db: Engine) -> bool:
-    if "control tables" not in db.seen:
-        wanted = set(re.findall(r"CREATE TABLE IF NOT EXISTS etl\.(\w+)", _TABLES.read_text(encoding="utf-8")))
-        there = {
-            name
-            for (name,) in db.query(
-                "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
-                "WHERE n.nspname = 'etl' AND c.relkind = 'r'"
-            )
-        }
-        if wanted <= there:
-            db.seen.add("control tables")
+    if "control tables" not in db.seen and _wanted() <= _there(db):
+        db.seen.add("control tables")
     return "control tables" in db.seen
+
+
+def _wanted() -> set[str]:
+    return set(re.findall(r"CREATE TABLE IF NOT EXISTS etl\.(\w+)", _text()))
+
+
+def _there(db: Engine) -> set[str]:
+    return {
+        name
+        for (name,) in db.query(
+            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+            "WHERE n.nspname = 'etl' AND c.relkind = 'r'"
+        )
+    }
+
+
+def _text() -> str:
+    return _TABLES.read_text(encoding="utf-8")

@@ -4,16 +4,18 @@
 -- redshift: DISTSTYLE ALL SORTKEY (date_key)
 -- foreign key: event_key -> public.dim_event (event_key)
 -- history: city, country
+-- What is written here without a topic, and behind a column, people read in their BI tool.
 CREATE TABLE public.fact_x (...);
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from etl import config
 from etl.errors import ConfigError
 from etl.warehouse.names import plain, quote
+from etl.warehouse.table_file import column_comments, head_comment
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Definition:
 
     `optional` columns are those that the rows may come without, which are then as the table's defaults have them;
     `stamps` those that say nothing of whether a row has changed; `history` those whose change makes a new version of a
-    dimension's member.
+    dimension's member. `comment` and `comments`, by column, are what people are told. `file` is where all this is
+    written; '' where it is derived from something else.
     """
 
     schema: str
@@ -43,6 +46,9 @@ class Definition:
     optional: tuple[str, ...] = ()
     stamps: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
+    comment: str = ""
+    comments: dict[str, str] = field(default_factory=dict, hash=False)
+    file: str = ""
 
     @property
     def name(self) -> str:
@@ -57,21 +63,44 @@ def read_definition(schema: str, table: str, engine: str = "postgres") -> Defini
     """The definition in warehouse_sql/tables/<table>.sql; ConfigError says what the file lacks."""
     path = sql_path("tables", f"{plain(table)}.sql")
     text = _read(path)
-    statement = re.search(r"^CREATE\s+TABLE\s+(\w+)\.(\w+)\s*(\(.*)", text, re.IGNORECASE | re.DOTALL | re.MULTILINE)
+    statement = _statement(text)
     if not statement:
         raise ConfigError(f"{path}: holds no CREATE TABLE {schema}.{table} (...)")
     if (statement[1], statement[2]) != (schema, table):
         raise ConfigError(
             f"{path}: creates {statement[1]}.{statement[2]}, its name and the loader say {schema}.{table}"
         )
-    comments = re.findall(r"^--[ \t]*([\w ]+):[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
+    return _definition(path, text, statement, engine)
+
+
+def read_definitions(engine: str = "postgres") -> list[Definition]:
+    """Those of every file in warehouse_sql/tables, by their names."""
+    found = []
+    for path in sorted(sql_path("tables", "").glob("*.sql")):
+        text = _read(path)
+        statement = _statement(text)
+        if not statement or statement[2] != path.stem:
+            raise ConfigError(f"{path}: holds no CREATE TABLE schema.{path.stem} (...)")
+        found.append(_definition(path, text, statement, engine))
+    return found
+
+
+def _statement(text: str) -> re.Match[str] | None:
+    return re.search(r"^CREATE\s+TABLE\s+(\w+)\.(\w+)\s*(\(.*)", text, re.IGNORECASE | re.DOTALL | re.MULTILINE)
+
+
+def _definition(path: Path, text: str, statement: re.Match[str], engine: str) -> Definition:
+    topics = re.findall(r"^--[ \t]*([\w ]+):[ \t]*(\S.*?)[ \t]*$", text, re.MULTILINE)
     return Definition(
-        schema,
-        table,
+        statement[1],
+        statement[2],
         statement[3].rstrip().rstrip(";"),
-        tuple(said for topic, said in comments if topic == engine),
-        tuple(_foreign_key(said, path) for topic, said in comments if topic == "foreign key"),
-        history=tuple(name for topic, said in comments if topic == "history" for name in re.split(r",\s*", said)),
+        tuple(said for topic, said in topics if topic == engine),
+        tuple(_foreign_key(said, path) for topic, said in topics if topic == "foreign key"),
+        history=tuple(name for topic, said in topics if topic == "history" for name in re.split(r",\s*", said)),
+        comment=head_comment(text),
+        comments=column_comments(statement[3]),
+        file=str(path),
     )
 
 

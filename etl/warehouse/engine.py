@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import functools
 import re
 import select
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from etl import config
 from etl.checksums import Field, Side
 from etl.errors import Conflict, DataError, EtlError, Locked, WarehouseError, WarehouseLost
 from etl.failpoint import failpoint
+from etl.warehouse.roles import Roles
 
 # How libpq and the server say that a session cannot be had now, for which there is no SQLSTATE.
 _UNREACHABLE = re.compile(
@@ -142,6 +144,15 @@ class Engine(abc.ABC):
             )
         )
 
+    @functools.cached_property
+    def owner(self) -> str | None:
+        """Who owns what people read, where it is not who is connected: `etl init` has made it so."""
+        found = self.query(
+            "SELECT pg_get_userbyid(nspowner) FROM pg_namespace "
+            "WHERE nspname = 'etl' AND pg_get_userbyid(nspowner) <> current_user"
+        )
+        return found[0][0] if found else None
+
     def columns(self, schema: str, table: str) -> dict[str, str]:
         """Name -> type, in the table's order; nothing for a table that is not there."""
         found = self.table(schema, table)
@@ -206,6 +217,11 @@ class Engine(abc.ABC):
 
     @abc.abstractmethod
     def allow_reading(self, schema: str, table: str) -> None: ...
+
+    @property
+    @abc.abstractmethod
+    def roles(self) -> Roles:
+        """How roles are made here, and what they may."""
 
     @abc.abstractmethod
     def free_disk(self) -> int | None:
@@ -291,6 +307,15 @@ class Engine(abc.ABC):
         """Publish a proved stage as a table that does not exist yet, which `create` would create, with its hints."""
 
     @abc.abstractmethod
+    def creating(
+        self, schema: str, table: str, create: str, hints: Sequence[str], unique: Sequence[str] = ()
+    ) -> list[str]:
+        """The statements that make an empty table, which `create` creates, with its hints, as a first load would.
+
+        `unique` are columns that are to be unique besides its primary key.
+        """
+
+    @abc.abstractmethod
     def has_only(self, target: str, keys: Sequence[str], stage: str, new: str) -> bool:
         """Whether a table is known to have no key but those of the stage without those that are `new` (FROM what).
 
@@ -316,6 +341,12 @@ class Engine(abc.ABC):
     @abc.abstractmethod
     def retyping(self, schema: str, table: str, column: str, becomes: str, conversion: str) -> str:
         """What a person runs to give a column another type, by an expression where one is needed."""
+
+    @abc.abstractmethod
+    def redefining(self, schema: str, table: str, column: str, becomes: str, actions: Sequence[str]) -> str:
+        """What a person runs so that a column is as its file defines it: by `actions` of an ALTER TABLE where the
+        engine changes a column in place, and where it does not by another column, defined as `becomes`.
+        """
 
     @abc.abstractmethod
     def rekeying(self, schema: str, table: str, key: Sequence[str], new: Mapping[str, str], emptied: bool) -> str:

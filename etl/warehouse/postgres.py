@@ -22,6 +22,7 @@ from etl.warehouse import postgres_columns, sessions
 from etl.warehouse.checksum import WarehouseTable
 from etl.warehouse.engine import Engine, Note, Part, Parts, Table, first_line, without_values
 from etl.warehouse.names import literal, quote
+from etl.warehouse.postgres_roles import PostgresRoles
 
 logger = logging.getLogger("luigi-interface.etl")
 
@@ -265,10 +266,15 @@ class Postgres(Engine):
         ):
             new = _constraint_name(table, kind, columns)
             self.execute(f"ALTER TABLE {name} RENAME CONSTRAINT {quote(old)} TO {quote(new)}")
-        for hint in hints:
-            if not hint.upper().startswith("INDEX"):
-                raise DataError(f"{schema}.{table}: '-- postgres: {hint}' is no hint; write INDEX (column, …)")
-            self.execute(f"CREATE INDEX ON {name} {hint[5:]}")
+        for index in _indexes(schema, table, hints):
+            self.execute(index)
+
+    def creating(
+        self, schema: str, table: str, create: str, hints: Sequence[str], unique: Sequence[str] = ()
+    ) -> list[str]:
+        listed = ", ".join(map(quote, unique))
+        key = [f"ALTER TABLE {quote(schema)}.{quote(table)} ADD UNIQUE ({listed})"] if unique else []
+        return [create, *key, *_indexes(schema, table, hints)]
 
     def alter(self, schema: str, table: str, changes: Sequence[tuple[str, Sequence[Note]]]) -> None:
         """In a moment in which nobody else has the table open: see postgres_columns.between_readers."""
@@ -288,6 +294,9 @@ class Postgres(Engine):
         using = f" USING {conversion}" if conversion else ""
         statement = self.altering(f"{schema}.{table}", [f"ALTER COLUMN {quote(column)} TYPE {becomes}{using}"])
         return postgres_columns.around_views(self, schema, table, column, statement)
+
+    def redefining(self, schema: str, table: str, column: str, becomes: str, actions: Sequence[str]) -> str:
+        return self.altering(f"{schema}.{table}", actions)
 
     def rekeying(self, schema: str, table: str, key: Sequence[str], new: Mapping[str, str], emptied: bool) -> str:
         parts = [f"ADD COLUMN {quote(column)} {kind}" for column, kind in new.items()]
@@ -315,6 +324,10 @@ class Postgres(Engine):
 
     def analyze(self, schema: str, table: str) -> None:
         self.execute(f"ANALYZE {quote(schema)}.{quote(table)}")
+
+    @property
+    def roles(self) -> PostgresRoles:
+        return PostgresRoles(self, self._connection)
 
     def free_disk(self) -> int | None:
         """Below the server's data directory; None for one on another machine."""
@@ -446,6 +459,13 @@ class Postgres(Engine):
     def _holders(self, tables: Sequence[str], readers: bool) -> list[str]:
         with Postgres(self.settings, self._application) as other:
             return sessions.holders(other.query, tables, self._pid, readers)
+
+
+def _indexes(schema: str, table: str, hints: Sequence[str]) -> list[str]:
+    for hint in hints:
+        if not hint.upper().startswith("INDEX"):
+            raise DataError(f"{schema}.{table}: '-- postgres: {hint}' is no hint; write INDEX (column, …)")
+    return [f"CREATE INDEX ON {quote(schema)}.{quote(table)} {hint[5:]}" for hint in hints]
 
 
 _SUFFIXES = {"p": "pkey", "u": "key", "n": "not_null", "c": "check", "f": "fkey", "x": "excl"}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from etl.errors import DataError
+from etl.warehouse import comments
 from etl.warehouse.engine import Engine
 from etl.warehouse.history import publish_versions
 from etl.warehouse.names import quote
@@ -51,6 +52,7 @@ def publish(db: Engine, stage: Stage, wanted: Publication) -> Counts:
         db.become(stage.table, stage.definition.schema, stage.definition.table, made, stage.definition.hints)
         if stage.definition.schema != "raw":
             db.allow_reading(stage.definition.schema, stage.definition.table)
+        comments.write(db, [one for one in comments.due(db, stage.definition, stage.columns) if one.text])
         return Counts(inserted=stage.rows, after=stage.rows)
     key = wanted.key
     if wanted.strategy == "replace":

@@ -29,6 +29,7 @@ from etl.warehouse.names import quote
 from etl.warehouse.redshift_checksum import RedshiftTable
 from etl.warehouse.redshift_copy import copy_statement, lake_error, load_error
 from etl.warehouse.redshift_credentials import credentials
+from etl.warehouse.redshift_roles import RedshiftRoles
 
 # What all loads write to, in the one order in which they do: two that wait for each other would be a deadlock.
 _SHARED = (
@@ -211,6 +212,10 @@ class Redshift(Engine):
         name = f"{quote(schema)}.{quote(table)}"
         self._grant(f"SELECT ON {name}", "has_table_privilege(%s, %s, 'select')", name)
 
+    @property
+    def roles(self) -> RedshiftRoles:
+        return RedshiftRoles(self)
+
     def free_disk(self) -> int | None:
         return None
 
@@ -283,13 +288,22 @@ class Redshift(Engine):
         return self.unique(stage, key)
 
     def become(self, stage_table: str, schema: str, table: str, create: str, hints: Sequence[str]) -> None:
-        self.execute(" ".join([create, *hints]))
+        for statement in self.creating(schema, table, create, hints):
+            self.execute(statement)
         self.execute(f"INSERT INTO {quote(schema)}.{quote(table)} SELECT * FROM stage.{quote(stage_table)}")
+
+    def creating(
+        self, schema: str, table: str, create: str, hints: Sequence[str], unique: Sequence[str] = ()
+    ) -> list[str]:
+        return [" ".join([create, *hints])]
 
     def has_only(self, target: str, keys: Sequence[str], stage: str, new: str) -> bool:
         return False
 
     def analyze(self, schema: str, table: str) -> None:
+        """Redshift lets owners do it, and does it by itself besides."""
+        if schema != "raw" and self.owner:
+            return
         self.execute(f"ANALYZE {quote(schema)}.{quote(table)}")
 
     # ---- changing a table that people read
@@ -302,6 +316,10 @@ class Redshift(Engine):
                     other._alter(schema, table, action)
                 self.note_at_once(notes)
             raise Conflict(f"{schema}.{table}: columns were widened, and the load begins anew")
+        with self.transaction():
+            self._alter_in_place(schema, table, changes)
+
+    def _alter_in_place(self, schema: str, table: str, changes: Sequence[tuple[str, Sequence[Note]]]) -> None:
         for action, _ in changes:
             if found := re.fullmatch('ALTER COLUMN "(.+)" DROP NOT NULL', action):
                 column = found[1].replace('""', '"')
@@ -338,6 +356,9 @@ class Redshift(Engine):
 
     def retyping(self, schema: str, table: str, column: str, becomes: str, conversion: str) -> str:
         return redshift_columns.retyping(self, schema, table, column, becomes, conversion)
+
+    def redefining(self, schema: str, table: str, column: str, becomes: str, actions: Sequence[str]) -> str:
+        return redshift_columns.redefined(f"{schema}.{table}", column, becomes)
 
     def rekeying(self, schema: str, table: str, key: Sequence[str], new: Mapping[str, str], emptied: bool) -> str:
         return redshift_columns.rekeying(self, schema, table, key, new, emptied)
@@ -502,6 +523,9 @@ class Redshift(Engine):
                 f"{self._where()}: there is no {kind or 'user'} {reader}; create it, or name the analysts' user, group "
                 f"or role in [warehouse] reader"
             )
+        if kind and self.owner:
+            # What is another's is another's to grant, and what a group has nobody tells.
+            return
         if kind or not self.query(f"SELECT {held}", (reader, name))[0][0]:
             whom = " ".join(filter(None, (kind.upper(), quote(reader))))
             self.execute(f"GRANT {what} TO {whom}")

@@ -4,6 +4,7 @@ Redshift converts no column where it stands but a VARCHAR that grows, and takes 
 place of the old one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 from etl.warehouse import redshift_types
@@ -56,6 +57,20 @@ def replaced(name: str, column: str, becomes: str, conversion: str, required: bo
         filled,
         altering(name, [f"DROP COLUMN {quote(column)}", f"RENAME COLUMN {new} TO {quote(column)}"]),
     ]
+
+
+def redefined(name: str, column: str, becomes: str) -> str:
+    """A new column of that name, as its file defines it, with the values of the old one."""
+    new = quote(f"{column[:50]}_new")
+    kind, required, _ = re.split(r"(?i)(\bNOT\s+NULL\b|$)", becomes, maxsplit=1)
+    if required and not re.search(r"\bDEFAULT\b", becomes, re.IGNORECASE):
+        becomes = _required(kind.strip())
+    statements = [
+        altering(name, [f"ADD COLUMN {new} {becomes}"]),
+        f"UPDATE {_quoted(name)} SET {new} = {quote(column)}",
+        altering(name, [f"DROP COLUMN {quote(column)}", f"RENAME COLUMN {new} TO {quote(column)}"]),
+    ]
+    return "; ".join(statements)
 
 
 def _unkeyed(db: Engine, schema: str, table: str) -> list[str]:

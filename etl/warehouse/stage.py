@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from etl.errors import DataError, WarehouseError
+from etl.warehouse import table_file
 from etl.warehouse.definition import Definition
 from etl.warehouse.engine import Engine
 from etl.warehouse.names import quote
@@ -37,7 +38,8 @@ class Stage:
     `landing` and `held` are tables beside it: for rows that are to be shaped, and for those that are not to be loaded;
     `changes` is for the keys of rows that differ. `there` is the target as it is; `first` says that it does not exist
     yet: the stage is then built to become it. `surrogate` is the key column that we number ourselves, where the rows
-    come without it. `rows` are those that were staged, the unknown member with them.
+    come without it. `rows` are those that were staged, the unknown member with them. `lacking` are columns that the
+    table is to get by a migration; a load that `may_do_without` them leaves out what its SELECT yields of them.
     """
 
     def __init__(self, db: Engine, definition: Definition, run: str):
@@ -52,6 +54,10 @@ class Stage:
         self.itself = quote(definition.table)
         self.there = db.table(definition.schema, definition.table)
         self.first = self.there is None
+        # Columns that the table's file has and the table has not, for a migration is due.
+        written = table_file.columns(definition.body) if definition.file else {}
+        self.lacking = tuple(name for name in written if self.there and name not in self.there.columns)
+        self.may_do_without = False
         self.surrogate: str | None = None
         self.rows = 0
         self._trusted: list[tuple[str, ...]] = []
@@ -61,6 +67,7 @@ class Stage:
         self._db.ensure_schema(self.definition.schema, readable=self.definition.schema != "raw")
         drop_stages(self._db, self.definition.name)
         if self.there is None:
+            self._refuse_what_is_not_ours()
             self._db.execute(self.definition.create("stage", self.table))
             made = self._db.table("stage", self.table)
             assert made is not None
@@ -102,10 +109,13 @@ class Stage:
         missing = [name for name in self.columns if name not in (*offered, *may_lack)]
         if len(missing) == 1 and tuple(missing) == self.key and self.is_dimension:
             self.surrogate = missing.pop()
-        unknown = [name for name in offered if name not in self.columns]
+        left_out = self.lacking if self.may_do_without else ()
+        unknown = [name for name in offered if name not in (*self.columns, *left_out)]
         if missing or unknown:
             problems = [f"lacks {', '.join(missing)}"] if missing else []
             problems += [f"has {', '.join(unknown)}, which the table does not"] if unknown else []
+            if to_come := [name for name in unknown if name in self.lacking]:
+                problems += [f"{self.definition.file} has {', '.join(to_come)}: run `etl migrate`, then load it again"]
             raise DataError(
                 f"{self.definition.name}: {where} {' and '.join(problems)}; "
                 f"the table's columns are {', '.join(self.columns)}"
@@ -121,6 +131,7 @@ class Stage:
         return self.rows
 
     def _insert(self, select: str, offered: Sequence[str], key: Sequence[str]) -> int:
+        offered = [name for name in offered if name in self.columns]
         columns = ", ".join(map(quote, offered))
         if self.surrogate is None:
             return self._db.execute(f"INSERT INTO {self.name} ({columns}) SELECT {columns} FROM (\n{select}\n) q")
@@ -192,6 +203,14 @@ class Stage:
     def unchanged(self) -> Counts:
         """What a publication that leaves the table as it is has to say."""
         return Counts(after=self._db.query(f"SELECT count(*) FROM {self.target}")[0][0])
+
+    def _refuse_what_is_not_ours(self) -> None:
+        """WarehouseError where the table is another's to create."""
+        if self.definition.schema not in ("raw", "stage") and (owner := self._db.owner):
+            raise WarehouseError(
+                f"{self.definition.name}: is not there, and {owner} owns what people read; run `etl migrate`, which "
+                f"creates it, then load it again"
+            )
 
     def _audit_filled(self, key: Sequence[str]) -> None:
         if strange := [name for name in key if name not in self.columns]:

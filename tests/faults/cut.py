@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from etl.stack import MariaDB, Postgres
-from tests.conftest import Bucket, ShopDatabase, started
+from etl.testing import Bucket, ShopDatabase
+from etl.testing.servers import Moto, started
 from tests.faults.s3 import S3Proxy
 from tests.faults.tcp import HOST, TcpProxy
 from tests.marketplace import ROOT, Databases, House
 from tests.redshift.server import RedshiftEmulator
-from tests.servers import Moto
 
 NIGHT, SCANS = "tests.chaos.Night", "tests.chaos.LoadPages"
 DAY = datetime.date(2024, 2, 28)

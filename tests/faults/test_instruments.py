@@ -10,7 +10,7 @@ import botocore.exceptions
 import pytest
 from botocore.config import Config
 
-from tests.conftest import Bucket
+from etl.testing import Bucket
 from tests.faults import s3
 from tests.faults.tcp import HOST, TO_CLIENT, TO_SERVER, Connection, TcpProxy
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
-from tests.conftest import WarehouseDatabase
+from etl.testing import WarehouseDatabase
 from tests.pipeline import until
 
 PERIOD = 0.05

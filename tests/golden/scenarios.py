@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import click
 import pytest
 
-from etl import again, status, warehouse
+from etl import again, initialise, migration, status, warehouse
 from etl.compare import compare
 from etl.errors import DataError, LakeError, Locked, WarehouseError
 from etl.load import BaseLoader
@@ -103,6 +103,29 @@ def locked(world: World) -> Iterator[None]:
         warehouse._idle.clear()
         yield
         refused(task, Locked)
+
+
+@scenario
+def three_roles(world: World) -> Iterator[None]:
+    """`etl init` by an administrator and the owner, a night's load, and `etl init` once more."""
+    world.sql.table("public.fact_sale", SALE, "Sales.")
+    world.three_roles()
+    yield
+    initialise.init()
+    load("fact_sale", FIRST)
+    world.new_process()
+    initialise.init()
+
+
+@scenario
+def a_migration(world: World) -> Iterator[None]:
+    """A column that the file of a table has gained, and one that it has no more."""
+    world.sql.table("public.fact_sale", SALE, "Sales.")
+    world.three_roles()
+    initialise.init()
+    world.sql.table("public.fact_sale", SALE.replace(", note VARCHAR(20)", ", day DATE -- when\n"), "Sales.")
+    yield
+    migration.migrate()
 
 
 # ---- strategies

@@ -19,13 +19,14 @@ from luigi.task_register import Register
 from etl import load, manifest, retry, warehouse
 from etl.sources import mysql_catalogue
 from etl.stack import MariaDB, Postgres
+from etl.testing import Bucket, Settings, ShopDatabase, WarehouseDatabase
+from etl.testing.copies import Copies
+from etl.testing.servers import Moto
 from etl.warehouse import control
 from etl.warehouse.redshift import Redshift
-from tests.conftest import Bucket, Settings, ShopDatabase, WarehouseDatabase, postgres_query
 from tests.golden.call_sites import Reached, note_frames, recording
 from tests.nights import SqlFolder
 from tests.redshift.server import RedshiftEmulator
-from tests.servers import Moto
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Servers:
     """`template` is a database with the emulator's objects; `mariadb` starts the server on the first call."""
 
     postgres: Postgres
+    copies: Copies
     redshift: RedshiftEmulator
     template: str
     s3: Moto
@@ -50,10 +52,7 @@ class World:
 
     def __init__(self, servers: Servers, settings: Settings, folder: Path) -> None:
         self._servers, self.settings = servers, settings
-        self.name = f"test_{uuid.uuid4().hex}"
-        admin = servers.postgres.url("postgres", "postgres")
-        postgres_query(admin, f"CREATE DATABASE {self.name} TEMPLATE {servers.template}")
-        servers.postgres.create_database(self.name)
+        self.name = servers.copies.make(servers.template)
         self.warehouse = WarehouseDatabase(servers.postgres, self.name, servers.redshift)
         settings.set("warehouse", "url", self.warehouse.setting)
         settings.set("warehouse", "lock_timeout", 20)
@@ -62,8 +61,7 @@ class World:
         self.sql = SqlFolder(folder)
 
     def remove(self) -> None:
-        admin = self._servers.postgres.url("postgres", "postgres")
-        postgres_query(admin, f"DROP DATABASE {self.name} WITH (FORCE)")
+        self._servers.copies.end(self.name)
         if "mysql" in vars(self):
             self.mysql.execute(f"DROP DATABASE {self.mysql.name}")
 
@@ -99,6 +97,11 @@ class World:
         manifest._written.clear()
         Register.clear_instance_cache()
         mysql_catalogue.forget()
+
+    def three_roles(self) -> None:
+        """As `etl init` is told of them; the tables are those of the files, for there are no tasks."""
+        for key, role in (("owner_url", "etl_owner"), ("admin_url", "postgres")):
+            self.settings.set("warehouse", key, self._servers.redshift.url(role, self.name))
 
     def fault(self, what: str) -> None:
         self.as_loader(f"SET emulator.fault TO '{what}'")
@@ -144,6 +147,8 @@ def record(scenario: Scenario, servers: Servers) -> Recorded:
         patch.setattr("etl.warehouse.redshift.psycopg2.connect", connected)
         patch.setattr(Redshift, "note", noted)
         # Two sides of a comparison that share a session take their turns in any order.
+        patch.setattr("etl.asked.import_tasks", lambda: None)
+        patch.setattr("etl.asked.families", list)
         patch.setattr("etl.drill.ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))
         try:
             steps = scenario(world)

@@ -1,6 +1,5 @@
 """The emulator in front of the tests' Postgres and S3, and a database of its own for every test."""
 
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +7,8 @@ from typing import Any
 import pytest
 
 from etl.stack import Postgres
-from tests.conftest import postgres_query
+from etl.testing import postgres_query
+from etl.testing.copies import Copies
 from tests.redshift.server import RedshiftEmulator
 
 
@@ -39,11 +39,8 @@ class RedshiftDatabase:
 
 @pytest.fixture
 def redshift_database(
-    redshift: RedshiftEmulator, redshift_template: str, postgres: Postgres
+    redshift: RedshiftEmulator, redshift_template: str, postgres: Postgres, copies: Copies
 ) -> Iterator[RedshiftDatabase]:
-    name = f"test_{uuid.uuid4().hex}"
-    admin = postgres.url("postgres", "postgres")
-    postgres_query(admin, f"CREATE DATABASE {name} TEMPLATE {redshift_template}")
-    postgres.create_database(name)  # it is there; this grants what every warehouse grants
+    name = copies.make(redshift_template)
     yield RedshiftDatabase(redshift, name, postgres.url("postgres", name))
-    postgres_query(admin, f"DROP DATABASE {name} WITH (FORCE)")
+    copies.end(name)

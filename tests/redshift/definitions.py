@@ -1,5 +1,6 @@
 """CREATE TABLE and ALTER TABLE: columns in Redshift's types, keys that nobody enforces but that are remembered."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -184,12 +185,36 @@ def create_table_as(statement: Tree) -> tuple[str, ...]:
         raise refuse('syntax error at or near "NOT"')
     if statement.objtype != enums.ObjectType.OBJECT_TABLE:
         raise refuse("materialized views are not emulated", sqlstate="0A000")
+    summed = _summed(statement.query)
     rewritten = Query(statement).rewritten()
     table, sql = relation(statement.into.rel), printed(rewritten)
     if not _takes_no_rows(rewritten.query):
         return sql, f"CALL redshift.settle({literal(table)})"
     rewritten.query.limitCount = None
-    return sql, f"CALL redshift.settle_like({literal(table)}, {literal(printed(rewritten.query))})"
+    arguments = ", ".join(map(literal, (table, printed(rewritten.query), summed)))
+    return sql, f"CALL redshift.settle_like({arguments})"
+
+
+def _summed(query: Tree) -> str:
+    """What `SELECT * FROM (SELECT SUM(x) AS y …)` adds up, as columns of those names; '' where it sums nothing up.
+
+    A sum has its argument's scale, also where there are no rows.
+    """
+    if not isinstance(query, ast.SelectStmt) or len(query.fromClause or ()) != 1:
+        return ""
+    inner = copy.deepcopy(getattr(query.fromClause[0], "subquery", None))
+    if not isinstance(inner, ast.SelectStmt) or not inner.groupClause:
+        return ""
+    targets = [
+        ast.ResTarget(name=target.name, val=target.val.args[0])
+        for target in inner.targetList
+        if target.name and isinstance(target.val, ast.FuncCall) and target.val.funcname[-1].sval == "sum"
+    ]
+    if not targets:
+        return ""
+    inner.targetList = tuple(targets)
+    inner.groupClause = inner.havingClause = inner.sortClause = None
+    return printed(Query(inner).rewritten())
 
 
 def _takes_no_rows(query: Tree) -> bool:

@@ -3,6 +3,8 @@
 import contextlib
 from collections.abc import Callable
 
+import psycopg2
+
 import etl.cli
 from etl.stack import Report, Server, Stack
 from tests.redshift import upstream
@@ -49,7 +51,13 @@ class RedshiftStack(Stack):
             super()._each(action, report)
 
     def _prepare(self) -> None:
-        self.postgres.create_database(DATABASE)
+        # Of a database that is there `etl init` may have given to another what creating it gives to etl_load.
+        admin = self.postgres.url("postgres", "postgres")
+        with contextlib.closing(psycopg2.connect(admin)) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+            made = cursor.fetchone()
+        if not made:
+            self.postgres.create_database(DATABASE)
         upstream.install(self.postgres.url("postgres", DATABASE))
 
 

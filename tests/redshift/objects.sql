@@ -497,10 +497,11 @@ CREATE FUNCTION redshift.pg_get_constraintdef(key oid) RETURNS redshift.varchar 
 -- CREATE TABLE AS: what has no length or precision yet gets the largest. No value changes by that.
 CREATE PROCEDURE redshift.settle(relation text) LANGUAGE plpgsql AS $$
 BEGIN
-    CALL redshift.settle_columns(relation::regclass, relation::regclass);
+    CALL redshift.settle_columns(relation::regclass, relation::regclass, NULL);
 END $$;
--- One without rows has no values to tell its precisions by: the query's own, without its LIMIT 0, have them.
-CREATE PROCEDURE redshift.settle_like(relation text, query text) LANGUAGE plpgsql AS $$
+-- One without rows has no values to tell its precisions by: the query's own, without its LIMIT 0, have them. Where that
+-- has none either, a sum has the scale of what is `summed`.
+CREATE PROCEDURE redshift.settle_like(relation text, query text, summed text) LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = relation::regclass AND attnum > 0
         AND atttypmod OPERATOR(pg_catalog.=) -1 AND atttypid = 'numeric'::regtype) THEN
@@ -508,10 +509,17 @@ BEGIN
         RETURN;
     END IF;
     EXECUTE 'CREATE TEMP TABLE redshift_settled AS ' || query;
-    CALL redshift.settle_columns(relation::regclass, 'pg_temp.redshift_settled'::regclass);
+    IF summed OPERATOR(pg_catalog.=) '' THEN
+        CALL redshift.settle_columns(relation::regclass, 'pg_temp.redshift_settled'::regclass, NULL);
+    ELSE
+        EXECUTE 'CREATE TEMP TABLE redshift_summed AS SELECT * FROM (' || summed || ') q LIMIT 0';
+        CALL redshift.settle_columns(
+            relation::regclass, 'pg_temp.redshift_settled'::regclass, 'pg_temp.redshift_summed'::regclass);
+        DROP TABLE pg_temp.redshift_summed;
+    END IF;
     DROP TABLE pg_temp.redshift_settled;
 END $$;
-CREATE PROCEDURE redshift.settle_columns(target regclass, example regclass)
+CREATE PROCEDURE redshift.settle_columns(target regclass, example regclass, summed regclass)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     own record;
@@ -529,6 +537,8 @@ BEGIN
         IF own.kind = 'numeric' THEN
             EXECUTE format('SELECT coalesce(max(scale(%1$I)), 0), coalesce(max(length(trunc(abs(%1$I))::text)), 1) FROM %2$s',
                 own.attname, example) INTO scale, digits;
+            scale := greatest(scale, (SELECT (atttypmod - 4) & 2047 FROM pg_attribute
+                WHERE attrelid = summed AND attname = own.attname AND atttypid = 'numeric'::regtype AND atttypmod > 4));
             IF scale + digits > 38 OR scale > 37 THEN
                 RAISE EXCEPTION USING errcode = '22003', message =
                     format('Numeric data overflow: column "%s" would need %s digits', own.attname, scale + digits);
@@ -647,5 +657,13 @@ CREATE VIEW redshift.svv_redshift_databases AS
         NULL::redshift.varchar AS database_acl, NULL::redshift.varchar AS database_options,
         l.isolation_level AS database_isolation_level
     FROM redshift.stv_db_isolation_level l JOIN pg_catalog.pg_database d ON d.datname = l.db_name;
-GRANT SELECT ON redshift.svv_redshift_databases, redshift.svv_transactions, redshift.stv_locks, redshift.svv_roles, redshift.svv_user_grants,
+CREATE VIEW redshift.svv_column_privileges AS
+    SELECT n.nspname::redshift.varchar AS namespace_name, c.relname::redshift.varchar AS relation_name,
+        a.attname::redshift.varchar AS column_name, p.privilege_type::redshift.varchar AS privilege_type,
+        p.grantee::bigint::integer AS identity_id, r.rolname::redshift.varchar AS identity_name,
+        CASE WHEN r.rolcanlogin THEN 'user' ELSE 'role' END::redshift.varchar AS identity_type
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped,
+        LATERAL pg_catalog.aclexplode(a.attacl) p JOIN pg_catalog.pg_roles r ON r.oid = p.grantee;
+GRANT SELECT ON redshift.svv_column_privileges, redshift.svv_redshift_databases, redshift.svv_transactions, redshift.stv_locks, redshift.svv_roles, redshift.svv_user_grants,
     redshift.stv_db_isolation_level TO PUBLIC;

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from etl import cli, config, conformance
 from etl.conformance import Finding
+from etl.testing import Bucket, Settings
 from etl.warehouse.redshift import Redshift
-from tests.conftest import Bucket, Settings
 from tests.project import Project
 from tests.redshift.conftest import RedshiftDatabase
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from etl import parts
 from etl.findings import Findings
-from tests.conftest import Bucket
+from etl.testing import Bucket
 from tests.redshift.column_types import BadValue, Field, NotPlain, TableColumn
 from tests.redshift.copy_load import Loaded, LoadFailed, chosen, load, s3_client, upstream_copy
 from tests.redshift.copy_statement import CopyStatement, parse_copy

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.conftest import postgres_query
+from etl.testing import postgres_query
 from tests.project import SCALE, Project
 
 

@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 from etl.stack import Postgres
-from tests.conftest import postgres_query
+from etl.testing import postgres_query
 from tests.redshift import functions, upstream
 from tests.redshift.dialect import Refused, statements
 from tests.redshift.words import listed
@@ -449,6 +449,12 @@ def test_create_table_as_without_rows_has_the_types_that_its_rows_would_have(run
         assert run.types("u") == {"a": "character varying(20)", "b": "numeric(38,2)"}
         assert run("SELECT * FROM u") == []
         run("DROP TABLE u")
+
+
+def test_a_sum_of_no_rows_has_the_scale_of_its_column(run: Session) -> None:
+    run("CREATE TABLE t (a VARCHAR(20), b DECIMAL(10, 2))")
+    run("CREATE TEMP TABLE u AS SELECT * FROM (SELECT t.a, SUM(t.b) AS b FROM t GROUP BY t.a) q LIMIT 0")
+    assert run.types("u") == {"a": "character varying(20)", "b": "numeric(38,2)"}
 
 
 def test_whole_numbers_have_whole_averages_and_sums(run: Session) -> None:

@@ -10,7 +10,7 @@ import psycopg2
 import psycopg2.extensions
 import pytest
 
-from tests.conftest import Bucket
+from etl.testing import Bucket
 from tests.redshift.conftest import RedshiftDatabase
 from tests.redshift.errors import Refused
 from tests.redshift.faults import Faults

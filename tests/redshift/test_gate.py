@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from etl.testing import Settings
 from etl.warehouse.definition import read_definition, read_sql
 from tests import golden
-from tests.conftest import Settings
 from tests.redshift import gate
 
 ROOT = Path(__file__).parents[2]

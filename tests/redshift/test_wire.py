@@ -21,7 +21,8 @@ import psycopg2.extensions
 import pytest
 import redshift_connector
 
-from tests.conftest import Bucket, started
+from etl.testing import Bucket
+from etl.testing.servers import started
 from tests.redshift.conftest import RedshiftDatabase
 from tests.redshift.server import RedshiftEmulator
 

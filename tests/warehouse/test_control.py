@@ -7,8 +7,8 @@ import psycopg2
 import pytest
 
 from etl import warehouse as connections
+from etl.testing import postgres_query
 from etl.warehouse import control
-from tests.conftest import postgres_query
 from tests.pipeline import day
 
 pytest_plugins = ("tests.nights",)

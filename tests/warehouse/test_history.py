@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from etl.errors import DataError
-from tests import drawn
+from etl.testing import drawn
 from tests.pipeline import day, load, loader, receipts, refused
 
 pytest_plugins = ("tests.nights",)

@@ -3,7 +3,7 @@
 import pytest
 
 from etl.errors import ConfigError, DataError
-from tests import drawn
+from etl.testing import drawn
 from tests.pipeline import day, load, loader, night, receipts, refused
 
 pytest_plugins = ("tests.nights",)

@@ -13,9 +13,9 @@ import pytest
 from etl import config
 from etl import warehouse as connections
 from etl.errors import ConfigError, Conflict, DataError, Locked, Transient, WarehouseError, WarehouseLost
+from etl.testing import postgres_query
 from etl.warehouse import CommitUnknown
 from etl.warehouse.sessions import holder
-from tests.conftest import postgres_query
 from tests.pipeline import busy, meanwhile, session, until
 
 pytestmark = pytest.mark.engines("postgres", reason="its own module")

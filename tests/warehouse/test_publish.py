@@ -3,7 +3,7 @@
 import pytest
 
 from etl.errors import ConfigError, DataError
-from tests import drawn
+from etl.testing import drawn
 from tests.pipeline import VENUE, day, load, loader, night, receipts, refused, stages
 
 pytest_plugins = ("tests.nights",)

@@ -20,10 +20,10 @@ from etl.errors import (
     WarehouseError,
     WarehouseLost,
 )
+from etl.testing import drawn, postgres_query
+from etl.testing.servers import started
 from etl.warehouse import CommitUnknown
 from etl.warehouse.redshift import lock_table
-from tests import drawn
-from tests.conftest import postgres_query, started
 from tests.pipeline import (
     day,
     extractor,

@@ -14,9 +14,9 @@ import boto3
 import pytest
 
 from etl.errors import ConfigError, WarehouseError, WarehouseLost
+from etl.testing.servers import Moto
 from etl.warehouse import redshift_credentials
 from etl.warehouse.redshift_credentials import Credentials, credentials
-from tests.servers import Moto
 
 SECRET = "canary-secret-key"
 TOKEN = "canary-session-token"

@@ -6,9 +6,9 @@ import pytest
 
 from etl import warehouse as connections
 from etl.errors import DataError
+from etl.testing import drawn
 from etl.warehouse.definition import Definition
 from etl.warehouse.stage import Stage, drop_stages
-from tests import drawn
 from tests.pipeline import VENUE, day, load, loader, refused, stages
 
 pytest_plugins = ("tests.nights",)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.conftest import Bucket
+from etl.testing import Bucket
 from tests.pipeline import until
 from tests.year.history import EVER, NEVER, History, Row
 from tests.year.shop import SchemaChange

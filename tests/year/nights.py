@@ -20,7 +20,7 @@ from luigi.setup_logging import InterfaceLogging
 from luigi.task_register import Register
 
 from demo.mysql import TABLES
-from tests.conftest import Bucket, Settings, WarehouseDatabase, postgres_query
+from etl.testing import Bucket, Settings, WarehouseDatabase, postgres_query
 from tests.pipeline import until
 from tests.year import checks
 from tests.year.chance import Chance, Night

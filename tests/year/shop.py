@@ -17,7 +17,7 @@ import pymysql
 from demo import words
 from demo.business import ZERO_DATE, Business
 from demo.mysql import TABLES, load
-from tests.servers import QuickMariaDB
+from etl.testing.servers import QuickMariaDB
 from tests.year.chance import SCHEMAS, TRADE, Chance
 
 Row = dict[str, Any]

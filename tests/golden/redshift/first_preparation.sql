@@ -12,6 +12,8 @@ SET enable_case_sensitive_identifier TO 'true';
 
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'etl' AND c.relkind = 'r';
 
+SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'etl' AND pg_get_userbyid(nspowner) <> current_user;
+
 SELECT 1 FROM pg_namespace WHERE nspname = 'etl';
 
 CREATE SCHEMA "etl";

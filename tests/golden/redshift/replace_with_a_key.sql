@@ -70,6 +70,8 @@ SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull FROM pg_att
 
 SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'stage' AND c.relkind = 'r' AND SUBSTRING(CAST(c.relname AS VARCHAR(127)), 1, 9) = '96be7e22_';
 
+SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'etl' AND pg_get_userbyid(nspowner) <> current_user;
+
 CREATE TABLE "stage"."96be7e22_fact_sale_<run>" (
 sale_id INTEGER NOT NULL PRIMARY KEY, price DECIMAL(8,2), note VARCHAR(20)
 );

@@ -113,6 +113,8 @@ DROP TABLE IF EXISTS stage."96be7e22_fact_sale_<run>", stage."96be7e22_fact_sale
 
 COMMIT;
 
+SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'etl' AND pg_get_userbyid(nspowner) <> current_user;
+
 ANALYZE "public"."fact_sale";
 
 SELECT e.manifest FROM etl.extracts e LEFT JOIN etl.loads l ON l.task_key = e.task_key WHERE e.swept_at IS NULL GROUP BY e.manifest HAVING count(*) = count(l.task_key) AND max(l.loaded_at) <= SYSDATE - INTERVAL '7 days';

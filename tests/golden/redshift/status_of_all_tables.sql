@@ -27,3 +27,16 @@ SELECT r.target, COALESCE(d.business_date, r.business_date),
     LEFT JOIN etl.data_as_of d ON d.table_name = r.target
     WHERE r.recent = 1
     ORDER BY r.loaded_at, r.target;
+
+SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'etl' AND c.relname = 'receipts';
+
+SELECT r.target, r.business_date, r.loaded_at, r.rows_staged, r.rows_inserted, r.rows_updated, r.rows_deleted,
+           r.rows_after, CAST(COALESCE(l.lost, 0) AS BIGINT), r.seconds, r.run_id
+    FROM (SELECT e.*, ROW_NUMBER() OVER (PARTITION BY target ORDER BY loaded_at DESC) AS recent
+          FROM etl.receipts e WHERE (target = NULL OR NULL IS NULL)
+            -- Members that a fact's load has inferred are no load of the dimension.
+            AND NOT EXISTS (SELECT 1 FROM etl.loads o WHERE o.task_key = e.task_key AND o.target <> e.target)) r
+    LEFT JOIN (SELECT task_key, run_id, SUM(occurrences) AS lost FROM etl.losses GROUP BY task_key, run_id) l
+           ON l.task_key = r.task_key AND l.run_id = r.run_id
+    WHERE r.recent <= 30
+    ORDER BY r.loaded_at, r.target;
