@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 
 help:
 	@echo "make demo   the nightly pipeline on a made-up business, on this machine; ENGINE=redshift on an emulated one"
-	@echo "make test   the tests, on real servers that they start and stop themselves"
+	@echo "make test   the tests, on real servers that they start and stop themselves; ONLY=tests/test_load.py runs some"
 	@echo "make test-opensearch   the search tests on a real OpenSearch node, which needs Java"
 	@echo "make lint   ruff and mypy"
 	@echo "make docs   the documentation as a site, in site/"
@@ -29,7 +29,7 @@ demo: $(VENV)/$(EXTRA.$(ENGINE)) packages
 	@$(DEMO.$(ENGINE)) demo night
 
 test: $(VENV)/.dev packages
-	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not exam"
+	$(BIN)/python -m pytest -n 4 --dist loadfile -m "not exam" $(ONLY)
 
 exam: $(VENV)/.dev packages
 	$(BIN)/python -m pytest -n 4 --dist loadfile

@@ -31,7 +31,7 @@ def _metrics(run: ledger.Run) -> None:
 
 
 def _digest(run: ledger.Run) -> None:
-    from etl import digest
+    from etl.notify import digest
 
     digest.send(run, [one for one in ledger.runs() if one.began < run.began])
 

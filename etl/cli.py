@@ -13,7 +13,6 @@ from etl.commands import (
     compare,
     completion,
     demo,
-    demo_sql,
     docs,
     doctor,
     history,
@@ -81,7 +80,6 @@ def main() -> None:
         luigi.configuration.add_config_path(str(stack.SETTINGS))
 
 
-demo.demo.add_command(demo_sql.sql)
 for _commands in _SECTIONS.values():
     for _command in _commands:
         main.add_command(_command)

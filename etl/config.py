@@ -7,6 +7,7 @@ Secrets are written as ${ENV_VAR} and stay in the environment.
 import configparser
 import dataclasses
 import typing
+from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ EMBEDDED = "embedded"
 @dataclasses.dataclass(frozen=True)
 class Etl:
     """`retry_seconds` is how long after a first failure another attempt may begin; 0 means never. `fresh_by` is when a
-    table must be at the day before: etl.freshness. `log_format` is text or json: etl.logs.
+    table must be at the day before: etl.status.freshness. `log_format` is text or json: etl.logs.
     """
 
     timezone: str = "UTC"
@@ -269,6 +270,13 @@ def problems() -> dict[str, ConfigError]:
     return found
 
 
+def present() -> None:
+    """ConfigError where no settings are read at all, as outside of a project's folder."""
+    parser = luigi.configuration.get_config()
+    if not any(map(parser.has_section, _SECTIONS)):
+        raise ConfigError(f"no luigi.cfg in {Path.cwd()}; run etl in the project's own folder")
+
+
 def check() -> None:
     """Read every section of ours that is there, so that a typing error is found before the night begins."""
     for name, shape in _SECTIONS.items():
@@ -288,6 +296,7 @@ def _read(name: str, shape: type[Section]) -> Section:
         if key in written:
             values[key] = _value(name, key, field.type)
         elif field.default is dataclasses.MISSING:
+            present()
             raise ConfigError(f"[{name}] {key}: not set; add it to the [{name}] section of luigi.cfg")
     if values.get("url") == EMBEDDED:
         raise ConfigError(

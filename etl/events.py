@@ -95,4 +95,9 @@ def _broken(task: luigi.Task, exception: BaseException) -> None:
 
 @luigi.Task.event_handler(luigi.Event.DEPENDENCY_MISSING)
 def _missing(task: luigi.Task) -> None:
-    send(task=name_of(task), state="missing", why="not there yet; run again when it is", at=time.time())
+    """Luigi says the same of what others bring and of a task that could not say whether it is done."""
+    if isinstance(task, luigi.ExternalTask):
+        send(task=name_of(task), state="missing", why="not there yet; run again when it is", at=time.time())
+    else:
+        why = "could not say whether it is done, for a server did not answer; the log names it"
+        send(task=name_of(task), state="failed", why=why, at=time.time())

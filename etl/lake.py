@@ -149,7 +149,8 @@ class Bucket:
 
     @property
     def _s3(self) -> Any:
-        return _client(self._store, os.getpid())
+        store = self._store
+        return _client(store.endpoint_url, store.region, store.access_key_id, store.secret_access_key, os.getpid())
 
     @contextlib.contextmanager
     def _explained(self, key: str) -> Iterator[None]:
@@ -313,14 +314,16 @@ class _Present(Exception):
 
 
 @functools.lru_cache(maxsize=8)
-def _client(store: config.Store, pid: int) -> Any:
-    """One client a process: its connection pool must not be shared across a fork."""
+def _client(
+    endpoint_url: str | None, region: str | None, access_key_id: str | None, secret_access_key: str | None, pid: int
+) -> Any:
+    """One client a process, for all buckets of an account: its connection pool must not be shared across a fork."""
     return boto3.client(
         "s3",
-        endpoint_url=store.endpoint_url,
-        region_name=store.region or "us-east-1",
-        aws_access_key_id=store.access_key_id,
-        aws_secret_access_key=store.secret_access_key,
+        endpoint_url=endpoint_url,
+        region_name=region or "us-east-1",
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
         config=botocore.config.Config(
             retries={"mode": "standard", "total_max_attempts": 5},
             connect_timeout=10,
@@ -329,7 +332,7 @@ def _client(store: config.Store, pid: int) -> Any:
             # a part's sha256 stands in the manifest and is verified when it is read.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            s3={"addressing_style": "path"} if store.endpoint_url else {},
+            s3={"addressing_style": "path"} if endpoint_url else {},
         ),
     )
 

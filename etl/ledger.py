@@ -17,12 +17,14 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from etl import config
 from etl.errors import EtlError
-from etl.lake import Bucket
 from etl.run import code_version, run_id
+
+if TYPE_CHECKING:
+    from etl.lake import Bucket
 
 FOLDER = Path("var/runs")
 _IN_THE_LAKE = "runs/"
@@ -186,7 +188,7 @@ def forget(run: Run) -> None:
 
 def keep(run: Run) -> None:
     """Put the file of a finished run into the lake, where other hosts find it."""
-    Bucket(config.lake()).put(f"{_IN_THE_LAKE}{run.id}.jsonl", _path(run.id).read_bytes())
+    _lake().put(f"{_IN_THE_LAKE}{run.id}.jsonl", _path(run.id).read_bytes())
 
 
 def runs(limit: int = 30) -> list[Run]:
@@ -195,7 +197,7 @@ def runs(limit: int = 30) -> list[Run]:
     if here:
         found = [_read(path) for path in here]
     else:
-        bucket = Bucket(config.lake())
+        bucket = _lake()
         # Ids begin with the time, in UTC.
         keys = sorted(there.key for there in bucket.list(_IN_THE_LAKE) if there.key.endswith(".jsonl"))[-limit:]
         found = [_parsed(bucket.read(key).decode().splitlines()) for key in keys]
@@ -207,11 +209,18 @@ def read(run: str) -> Run:
     there = _path(run)
     if there.exists() and (found := _read(there)):
         return found
-    bucket, key = Bucket(config.lake()), f"{_IN_THE_LAKE}{run}.jsonl"
+    bucket, key = _lake(), f"{_IN_THE_LAKE}{run}.jsonl"
     if bucket.exists(key) and (found := _parsed(bucket.read(key).decode().splitlines())):
         return found
     listed = ", ".join(one.id for one in runs(limit=5)) or "none yet"
     raise EtlError(f"no run {run}; the last ones are {listed}")
+
+
+def _lake() -> "Bucket":
+    # It brings boto3 along, for which a look at this folder need not wait.
+    from etl.lake import Bucket
+
+    return Bucket(config.lake())
 
 
 def _read(path: Path) -> Run | None:

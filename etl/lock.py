@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from etl import config
-from etl.errors import Locked
+from etl import config, warehouse
+from etl.errors import EtlError, Locked
 
 FOLDER = Path("var/lock")
 
@@ -24,31 +24,50 @@ _AGAIN = 1.0
 
 @contextlib.contextmanager
 def alone(name: str, what: str, wait: float, say: Callable[[str], object]) -> Iterator[None]:
-    """Hold the lock `name` of this folder, on whichever host; Locked says who has it, since when and where.
+    """Hold the lock `name` of this folder and of the warehouse; Locked says who has it, since when and on which host.
 
-    Up to `wait` seconds are waited for it, and `say` hears of that once. The kernel keeps it for a process and its
-    workers, so whatever is killed leaves none.
+    Up to `wait` seconds are waited for it, and `say` hears of that once. The kernel keeps the one for a process and its
+    workers, the warehouse the other for their session, so whatever is killed leaves none. A warehouse that does not
+    answer, or has no such locks, keeps nobody apart: there each table's own lock does.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / (re.sub(r"[^\w.-]+", "_", name) + ".run")
     deadline, said = time.monotonic() + wait, False
-    with path.open("a+", encoding="utf-8") as file:
-        while not _taken(file):
-            holder = _holder(file, name)
+    with path.open("a+", encoding="utf-8") as file, contextlib.ExitStack() as sessions:
+        while holder := _holder_here(file, name, what) or _holder_elsewhere(sessions, name, what):
             if time.monotonic() >= deadline:
                 raise Locked(f"{holder}; wait for it with --wait MINUTES, or watch it: etl status --watch")
             if not said:
                 say(f"{holder}; waiting up to {wait / 60:g} min")
                 said = True
             time.sleep(_AGAIN)
-        file.seek(0)
-        file.truncate()
-        user = getpass.getuser()
-        json.dump(
-            {"what": what, "user": user, "host": socket.gethostname(), "pid": os.getpid(), "at": time.time()}, file
-        )
-        file.flush()
         yield
+
+
+def _holder_here(file: Any, name: str, what: str) -> str:
+    """Who has this folder's lock, in words; '' where this process has it now."""
+    if not _taken(file):
+        return _holder(file, name)
+    file.seek(0)
+    file.truncate()
+    who = {"user": getpass.getuser(), "host": socket.gethostname(), "pid": os.getpid()}
+    json.dump({"what": what, "at": time.time()} | who, file)
+    file.flush()
+    return ""
+
+
+def _holder_elsewhere(sessions: contextlib.ExitStack, name: str, what: str) -> str:
+    """Who has the warehouse's, in words; '' where a session of `sessions` has it now, or nobody can."""
+    try:
+        with contextlib.ExitStack() as tried:
+            db = tried.enter_context(warehouse.loader(f"{socket.gethostname()}, process {os.getpid()}: {what}"))
+            if holder := db.claim(name):
+                return f"{name} is being run already on {holder}"
+            sessions.enter_context(tried.pop_all())
+    except EtlError:
+        # The run itself will say so.
+        pass
+    return ""
 
 
 def _taken(file: Any) -> bool:

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from etl import config, freshness, ledger, status, warehouse
+from etl import config, ledger, status, warehouse
 from etl.errors import ConfigError, EtlError
 from etl.ledger import Run
 from etl.run import code_version
 from etl.run_report.gantt import shown_state
+from etl.status import freshness
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

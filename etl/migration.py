@@ -192,7 +192,12 @@ def _wanted(db: Engine, definition: Definition) -> tuple[Table, dict[str, str]]:
     seen: list[Any] = []
 
     with suppress(_Seen), db.transaction():
-        db.execute(definition.create(definition.schema, draft))
+        try:
+            db.execute(definition.create(definition.schema, draft))
+        except WarehouseLost:
+            raise
+        except WarehouseError as error:
+            raise WarehouseError(f"{definition.file}: {error}") from None
         seen += [db.table(definition.schema, draft), _defaults(db, definition.schema, draft)]
         raise _Seen
     return seen[0], seen[1]

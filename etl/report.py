@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etl import runner, status, warehouse
+from etl.errors import EtlError
 from etl.ledger import Book, TaskRun
 from etl.run import run_id
 
@@ -31,8 +32,15 @@ def run(
     tasks = book.run.tasks
     done_before = _count(tasks, "done")
     code = runner.run(family, workers, arguments, console, book, undone)
-    with warehouse.connect("etl run") as db:
-        loaded = status.tables(db, run_id())
+    loaded = []
+    try:
+        with warehouse.connect("etl run") as db:
+            loaded = status.tables(db, run_id())
+    except EtlError as error:
+        # What failed already has said so by its exit code.
+        if code == 0:
+            raise
+        click.echo(f"etl: {error}", err=True)
     if loaded:
         show(loaded)
     for name, task in tasks.items():

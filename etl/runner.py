@@ -5,12 +5,10 @@ import json
 import multiprocessing
 import os
 import secrets
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import luigi
 import luigi.cmdline
@@ -18,7 +16,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from etl import events, logs
+from etl import events, logs, luigid
 from etl.ledger import Book, TaskRun
 from etl.run import run_id
 
@@ -46,7 +44,7 @@ def run(
     log = _log_file() if console.is_terminal else None
     if log:
         book.hear(log=str(log))
-    shared = _luigid_answers()
+    shared = luigid.answers()
     said = ["--module", family.__module__, family.__name__, *arguments, "--workers", str(workers)]
     # The command holds a lock of its own.
     said.append("--no-lock")
@@ -134,16 +132,6 @@ def _log_file() -> Path:
     return folder / f"{run_id()}.log"
 
 
-def _luigid_answers() -> bool:
-    """Luigi itself would try for a minute before it gives up on a scheduler that is not there."""
-    settings = luigi.interface.core()
-    try:
-        socket.create_connection((settings.scheduler_host, settings.scheduler_port), timeout=1).close()
-    except OSError:
-        return False
-    return True
-
-
 def _leave(worker: str) -> None:
     """Tell luigid that the run is over, which luigi itself does not.
 
@@ -152,8 +140,8 @@ def _leave(worker: str) -> None:
     """
     # Whether luigid hears it changes nothing in how the run went.
     with contextlib.suppress(luigi.rpc.RPCError):
-        if _luigid_answers():
-            _luigid().disable_worker(worker=worker)
+        if luigid.answers():
+            luigid.scheduler().disable_worker(worker=worker)
 
 
 def _wait_for_the_dead() -> None:
@@ -162,26 +150,21 @@ def _wait_for_the_dead() -> None:
 
     A living worker says something once a second.
     """
-    luigid = _luigid()
+    scheduler = luigid.scheduler()
     heard: dict[str, float] = {}
     while True:
         before = heard
-        heard = {found["name"]: found["last_active"] for found in luigid.worker_list() if found["num_running"]}
+        heard = {found["name"]: found["last_active"] for found in scheduler.worker_list() if found["num_running"]}
         if not heard or (before and not heard.items() & before.items()):
             return
         time.sleep(_SILENCE)
 
 
 def _forget(worker: str, undone: Sequence[luigi.Task]) -> None:
-    """Tell luigid that these are not done: for ten seconds after a task's end it takes nobody's word that it is
+    """Tell luigid that these may be undone: for ten seconds after a task's end it takes nobody's word that it is
     pending, and whatever requires it would be run without it.
 
     What is suspended it notes as pending, and asks no questions.
     """
     for task in undone:
-        _luigid().add_task(worker=worker, task_id=task.task_id, status="SUSPENDED", runnable=False)
-
-
-def _luigid() -> Any:
-    settings = luigi.interface.core()
-    return luigi.rpc.RemoteScheduler(f"http://{settings.scheduler_host}:{settings.scheduler_port}")
+        luigid.scheduler().add_task(worker=worker, task_id=task.task_id, status="SUSPENDED", runnable=False)

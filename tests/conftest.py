@@ -68,15 +68,15 @@ def engine(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def warehouse(
-    request: pytest.FixtureRequest, engine: str, postgres: Postgres, copies: Copies, settings: Settings
+    request: pytest.FixtureRequest, engine: str, postgres: Postgres, database_copies: Copies, settings: Settings
 ) -> Iterator[WarehouseDatabase]:
     redshift = engine == "redshift"
-    name = copies.make(request.getfixturevalue("redshift_template" if redshift else "warehouse_template"))
+    name = database_copies.make(request.getfixturevalue("redshift_template" if redshift else "warehouse_template"))
     server = request.getfixturevalue("redshift") if redshift else postgres
     database = WarehouseDatabase(postgres, name, server)
     settings.set("warehouse", "url", database.setting)
     yield database
-    copies.end(name)
+    database_copies.end(name)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -530,11 +530,14 @@ WHERE = {
     "F7+": pytest.mark.exam,  # what the clocks say of two extracts is shown by tests/warehouse/test_publish.py
     "F7-": pytest.mark.exam,
     "F13": pytest.mark.exam,  # each refusal of the lake's is shown by tests/test_lake.py, and its death by F9
+    "F28s": pytest.mark.exam,  # a disk that is full is F28
     "F14": pytest.mark.exam,  # what stands beside the parts is shown to be left alone by tests/test_sweep.py
 }
 # At any moment on both engines are the faults in which the warehouse has a part: Redshift reads the lake itself, so
 # those of reading are among them. What a fault of these does to the night was decided before the warehouse was asked.
 SAME_ON_BOTH = ("F2", "F8", "F9", "F11", "F17", "F26")
+# Much like another of these that is thrown on Redshift: F12 is of reading too, and a restart cuts connections as well.
+LIKE_ANOTHER = ("F10", "F27c")
 
 
 def check_said_where_it_failed(house: House, code: int) -> None:
@@ -583,7 +586,7 @@ def throw(stage: Stage, fault: Fault, seed: str, settings: dict[str, dict[str, s
 def moment_marks(name: str, seed: int) -> list[pytest.MarkDecorator]:
     if seed:
         return [pytest.mark.exam]
-    return [pytest.mark.exam_on("redshift")] if name in SAME_ON_BOTH else []
+    return [pytest.mark.exam_on("redshift")] if name in SAME_ON_BOTH + LIKE_ANOTHER else []
 
 
 @pytest.mark.parametrize(

@@ -721,7 +721,7 @@ def test_no_key_and_a_missing_table_are_said(shop):
     missing = asked("tt")
     assert missing.exit_code == 30
     assert "near it: t" in missing.output
-    assert asked("t", "--date", "2014-02-09").exit_code == 30
+    assert asked("t", "--date", "2014-02-09").exit_code == 20
     assert asked("t", "--date", "yesterday").exit_code == 2
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from etl import config, digest
-from etl.digest import Story
+from etl import config
 from etl.ledger import Run, TaskRun
+from etl.notify import digest
+from etl.notify.digest import Story
 from etl.run_report.facts import Change, Facts, Held, Late, Load, Loss
 from tests.notified import Hook, Mailbox
 from tests.project import Project

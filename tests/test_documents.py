@@ -82,7 +82,7 @@ def test_the_crontabs_night_runs_from_a_home_folder_with_crons_environment(proje
 def test_the_crontabs_catch_up_fills_in_the_days_that_a_source_keeps(project: Project, tmp_path: Path) -> None:
     (tmp_path / "environment").write_text("")
     _installed(project)
-    for word in ("Nightly >> var/catchup.log", "backfill LoadSearches"):
+    for word in ("Nightly --wait 60 >> var/catchup.log", "backfill LoadSearches"):
         done = _as_cron(_crontab_line(word, project, tmp_path), tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     log = (project.folder / "var/catchup.log").read_text()

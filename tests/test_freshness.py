@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from etl import freshness
 from etl.errors import ConfigError
+from etl.status import freshness
 
 UTC = datetime.timezone.utc
 MINUTE = datetime.timedelta(minutes=1)

@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from etl import history
+from etl.status import history
 from etl.warehouse import connect
 from tests.pipeline import load
 

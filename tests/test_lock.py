@@ -60,6 +60,29 @@ def test_a_killed_holder_leaves_no_lock():
         pass
 
 
+@pytest.mark.engines("postgres", reason="Redshift's locks end with a transaction")
+def test_another_host_with_a_folder_of_its_own_is_told_too(warehouse, tmp_path, monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "etl-1.example.com")
+    with held():
+        monkeypatch.chdir(tmp_path.parent)
+        monkeypatch.setattr("socket.gethostname", lambda: "etl-2.example.com")
+        with pytest.raises(Locked) as refused, held():
+            pass
+        words = str(refused.value)
+        assert f"Nightly is being run already on etl-1.example.com, process {os.getpid()}: Nightly 2014-02-03" in words
+        assert ", since 20" in words
+        with held("LoadVenues"):
+            pass
+    with held():
+        pass
+
+
+def test_a_warehouse_that_does_not_answer_keeps_nobody_from_trying(settings):
+    settings.set("warehouse", "url", "postgresql://etl_load@127.0.0.1:9/warehouse")
+    with held(), pytest.raises(Locked), held():
+        pass
+
+
 def test_one_may_wait_for_it_and_is_told_once_for_whom():
     said: list[str] = []
     done = threading.Event()

@@ -7,7 +7,7 @@ import pytest
 
 from etl import config, initialise, migration, wanted
 from etl.cli import main
-from etl.errors import ConfigError, DataError
+from etl.errors import ConfigError, DataError, WarehouseError
 from etl.mart import Mart
 from etl.testing.databases import postgres_query
 from tests.pipeline import day, load, loader, night, refused
@@ -185,3 +185,9 @@ def test_a_first_load_writes_what_the_file_says(warehouse, nights):
         "SELECT objsubid, description FROM pg_description WHERE objoid = 'public.dim_city'::regclass"
     )
     assert sorted(found) == [(0, "100% of it."), (2, "a \\N")]
+
+
+def test_a_file_that_the_server_cannot_read_is_named(cities):
+    cities.table("public.dim_city", f"{CITY}, oops((")
+    with pytest.raises(WarehouseError, match=r"dim_city\.sql: .*syntax error"):
+        migration.migrate(dry_run=True)

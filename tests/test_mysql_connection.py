@@ -1,5 +1,11 @@
 """The connection that is kept from one read to the next."""
 
+import socket
+
+import pytest
+
+from etl.errors import SourceLost
+from etl.sources import mysql_connection
 from etl.sources.mysql_connection import address, begin_snapshot, connected
 from etl.testing import mysql_cursor
 
@@ -57,3 +63,18 @@ def test_another_address_is_another_connection(mysql, settings, mariadb):
     settings.set("mysql", "url", mariadb.url())
     with connected(address()) as connection:
         assert identity(connection) != first
+
+
+def test_a_server_that_takes_connections_and_says_nothing_is_not_waited_for(settings, monkeypatch):
+    monkeypatch.setattr(mysql_connection, "_CONNECT_SECONDS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.set("mysql", "url", f"mysql://etl:secret@127.0.0.1:{silent.getsockname()[1]}/shop")
+        with pytest.raises(SourceLost, match=r"cannot be reached|was lost"), connected(address()):
+            pass
+
+
+def test_a_query_may_take_longer_than_a_connection(mysql, monkeypatch):
+    monkeypatch.setattr(mysql_connection, "_CONNECT_SECONDS", 1)
+    with connected(address()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT SLEEP(1.5)")
+        assert [int(row[0]) for row in cursor.fetchall()] == [0]

@@ -307,7 +307,7 @@ def test_it_is_what_a_load_says(
     warehouse: WarehouseDatabase, lake: Bucket, sql: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a table that is there, and of rows that differ."""
-    from etl.rehearsal import _named
+    from etl.preview.rehearsal import _named
     from etl.warehouse.definition import read_definition
 
     found = preview(LoadPreviewedRates(date=DAY), 3)

@@ -140,7 +140,7 @@ def test_a_rerun_that_failed_goes_on_by_a_plain_run_since_its_loads_are_undone()
 def test_a_night_that_was_killed_is_told_from_the_file_that_it_left(tmp_path, monkeypatch, settings):
     monkeypatch.chdir(tmp_path)
     ledger.FOLDER.mkdir(parents=True)
-    head = {key: value for key, value in vars(run_of()).items() if key not in ("tasks", "held")}
+    head = {key: value for key, value in vars(run_of()).items() if key not in ("tasks", "held", "there")}
     lines = [head, *({"task": name, "state": "running", "at": BEGAN + at} for name, at in (("a", 1), ("b", 2)))]
     lines += [{"task": "a", "state": "done", "at": BEGAN + 31}, {"task": "c", "needs": "b"}]
     path = ledger.FOLDER / f"{head['id']}.jsonl"

@@ -50,6 +50,14 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     "up": [("up",)],
     "demo": [("demo", "seed", "--scale", "0.05")],
 }
+# The commands that ask a server.
+ASKED = {
+    "warehouse": ("doctor", "run", "status", "compare"),
+    "lake": ("doctor", "run", "status", "compare"),
+    "mysql": ("doctor", "run", "compare"),
+    "redis": ("doctor", "run"),
+    "elasticsearch": ("doctor", "run"),
+}
 # They print secrets by their nature, or end the stack that the others need.
 LEFT_OUT = {"url", "down", "clean"}
 
@@ -91,9 +99,8 @@ def said(project: Project, canaries: dict[str, str]) -> Iterator[list[str]]:
             printed.append(f"$ etl {' '.join(words)}  [{name}: {done.returncode}]\n{done.stdout}{done.stderr}")
 
     run_all("works", works, [words for commands in WORDS.values() for words in commands])
-    some = [WORDS[name][0] for name in ("doctor", "run", "status", "compare")]
-    for section in ("warehouse", "mysql", "redis", "elasticsearch", "lake"):
-        run_all(section, refused(works, section, canaries), some)
+    for section, names in ASKED.items():
+        run_all(section, refused(works, section, canaries), [WORDS[name][0] for name in names])
     settings.write_text(works, encoding="utf-8")
     yield printed
     assert stack.cfg.exists()

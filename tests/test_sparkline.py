@@ -2,7 +2,7 @@
 
 import pytest
 
-from etl.sparkline import sparkline
+from etl.status.sparkline import sparkline
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from etl import standing, status
+from etl import status
 from etl.run import run_id
+from etl.status import page
 from etl.warehouse import connect
 from tests.ledgers import BEGAN, heard, run_of
 from tests.pipeline import day, load, loader, night
@@ -142,7 +143,7 @@ FAILED = (
 
 def said(found: status.Standing) -> str:
     console = Console(width=80, record=True, file=io.StringIO())
-    standing.show(found, console)
+    page.show(found, console)
     return console.export_text()
 
 
@@ -167,7 +168,7 @@ def test_a_failed_night_begins_with_its_verdict_and_ends_with_what_to_do(nights,
     assert "When that is mended: etl run Nightly --date 2014-02-03" in rest
     assert "    public.dim_venue was never loaded" in rest
     assert found.code == 30
-    told = json.loads(json.dumps(standing.as_json(found), default=str))
+    told = json.loads(json.dumps(page.as_json(found), default=str))
     assert sorted(told["failures"][0]["blocked"]) == ["LoadSales", "LoadUsers", "Nightly"]
     assert (told["exit_code"], told["run"]["state"], told["warehouse"]) == (30, "failed", None)
 
@@ -184,9 +185,17 @@ def test_a_run_that_died_is_told_with_what_was_at_work(nights, ledger):
     at_work = heard("LoadUsers", "running", table="public.dim_user")
     ledger("20140204T023000-00000001", BEGAN, heard("ExtractTable users"), at_work, ended=False)
     found = status.standing()
-    assert standing.verdict(found) == ("Nightly 2014-02-03: KILLED, last heard of 2014-02-04 02:30, 1 at work, 1 done")
+    assert page.verdict(found) == ("Nightly 2014-02-03: KILLED, last heard of 2014-02-04 02:30, 1 at work, 1 done")
     assert "at work then: LoadUsers" in said(found)
     assert found.code == 30
+
+
+def test_what_others_bring_too_late_is_no_failure_of_ours(nights, ledger):
+    late = ({"task": "Nightly", "needs": "S3Files x"}, heard("S3Files x", "missing", why="expected at s3://x/"))
+    running = status.Standing(run=run_of(*late, held=True, ended=False))
+    assert page.verdict(running).endswith("0 done, 0 at work, 1 waiting, 1 not there yet")
+    ledger("20140204T023000-00000001", BEGAN, *late, {"code": 20})
+    assert "Nightly 2014-02-03: MISSING DATA, 1 not there yet, 1 never began" in page.verdict(status.standing())
 
 
 def test_a_run_that_is_at_work_is_no_failure():
@@ -194,8 +203,8 @@ def test_a_run_that_is_at_work_is_no_failure():
     at_work = heard("LoadUsers", "running", rows=1000, total=4000, verb="loaded", at=time.time())
     run = run_of({"task": "Nightly", "needs": "LoadUsers"}, heard("LoadVenues"), at_work, held=True, ended=False)
     found = status.Standing(run=run)
-    assert "running since" in standing.verdict(found)
-    assert "1 done, 1 at work, 1 waiting" in standing.verdict(found)
+    assert "running since" in page.verdict(found)
+    assert "1 done, 1 at work, 1 waiting" in page.verdict(found)
     assert "LoadUsers: 0 s, 1,000 rows loaded (25%)" in said(found)
     assert found.code == 0
 
@@ -212,7 +221,7 @@ def test_what_is_run_after_the_night_is_told_too_and_a_failure_of_it_counts(nigh
     ledger("20140204T023000-00000001", BEGAN, *done)
     ledger("20140204T043000-00000002", BEGAN + 7200, *bad, task="LoadVenues")
     found = status.standing()
-    assert standing.verdict(found).endswith("since then LoadVenues 2014-02-03 failed")
+    assert page.verdict(found).endswith("since then LoadVenues 2014-02-03 failed")
     assert found.run and found.run.task == "Nightly"
     assert found.code == 30
     ledger("20140204T053000-00000003", BEGAN + 10800, *done, task="LoadVenues")
@@ -231,7 +240,7 @@ def test_a_night_that_was_never_caught_up_with_is_told_and_is_no_alarm(nights, l
 
 def test_where_nothing_ever_ran_nothing_is_wrong(nights, ledger):
     found = status.standing()
-    assert standing.verdict(found) == "Nothing has been loaded yet. `etl run Nightly` loads everything."
+    assert page.verdict(found) == "Nothing has been loaded yet. `etl run Nightly` loads everything."
     assert found.code == 0
 
 
@@ -266,15 +275,15 @@ def test_columns_that_changed_in_the_night_are_told(nights, warehouse, ledger):
     found = status.standing()
     assert "    raw.users.nickname added (VARCHAR(80))" in said(found)
     assert [change.column for change in found.changes] == ["nickname"]
-    assert "1 column changed" in standing.verdict(found)
+    assert "1 column changed" in page.verdict(found)
 
 
 def test_a_watcher_in_a_pipe_is_told_what_has_become_of_tasks():
     plan = {"task": "Nightly", "needs": "LoadUsers"}
     before = status.Standing(run=run_of(plan, heard("LoadUsers", "running"), held=True, ended=False))
     after = status.Standing(run=run_of(plan, heard("LoadUsers", rows=246), heard("Nightly", at=BEGAN + 6), {"code": 0}))
-    assert list(standing.lines(before, before)) == []
-    assert list(standing.lines(before, after)) == [
+    assert list(page.lines(before, before)) == []
+    assert list(page.lines(before, after)) == [
         "done LoadUsers, 246 rows",
         "done Nightly",
         "Nightly 2014-02-03: done, 2 tasks, 60.0 s, ended 2014-02-04 02:31",

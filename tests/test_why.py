@@ -8,8 +8,8 @@ import click
 import luigi
 import pytest
 
-from etl import why
 from etl.errors import EtlError
+from etl.status import why
 from etl.task import EtlTask
 from tests.ledgers import BEGAN, heard
 from tests.pipeline import day, extractor, load, loader, night

@@ -1,4 +1,4 @@
-"""`etl demo`: the sample business, and a night of it."""
+"""`etl demo`: the sample business, a night of it, and a look into its databases."""
 
 import datetime
 import sys
@@ -14,17 +14,24 @@ from etl.errors import ConfigError
 
 @click.group()
 def demo() -> None:
-    """The sample business: a ticket marketplace in MySQL, Redis, Elasticsearch and S3."""
+    """The sample business: a ticket marketplace in all sources."""
 
 
 @demo.command()
-@click.option("--scale", default=1.0, show_default=True, help="1 is about 20,000 ticket sales, 100 two million.")
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="1 is about 20,000 ticket sales, 100 two million.",
+)
 @click.option("--force", is_flag=True, help="Seed again, even at the same scale: everything is made anew.")
 def seed(scale: float, force: bool) -> None:
-    """Fill the stack's sources with a made-up business whose last day is yesterday."""
+    """Fill the sources with a made-up business that ends yesterday."""
     from demo.seed import seed as fill
     from demo.seed import seeded
 
+    _running()
     local = stack.Stack()
     before = seeded()
     if before and before["scale"] == scale and not force:
@@ -43,9 +50,9 @@ def seed(scale: float, force: bool) -> None:
 
 
 @demo.command()
-@click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@click.option("--workers", type=click.IntRange(1), default=4, show_default=True, help="Tasks that run side by side.")
 def night(workers: int) -> None:
-    """Run Nightly for the day that was seeded, and show what an analyst finds in the morning."""
+    """Run Nightly for the seeded day, and show the morning after."""
     from demo.seed import seeded
 
     before = seeded()
@@ -77,3 +84,46 @@ def _show_the_morning() -> None:
     console.print(f"\nThe warehouse is    {version}", highlight=False)
     console.print(f"Point a BI tool at  {urls['warehouse']}", soft_wrap=True, highlight=False)
     console.print(f"See the graph at    {urls['luigid']}/static/visualiser/index.html", soft_wrap=True, highlight=False)
+
+
+@demo.command()
+@click.argument("database", type=click.Choice(["mysql", "warehouse"]))
+@click.argument("statements", required=False)
+def sql(database: str, statements: str | None) -> None:
+    """Run SQL at the shop's MySQL, or a SELECT at the warehouse.
+
+    \b
+    etl demo sql mysql "UPDATE venues SET capacity = 900 WHERE id = 1"
+    etl demo sql warehouse "SELECT * FROM dim_venue"
+    etl demo sql mysql < statements.sql
+    """
+    said = (statements if statements is not None else sys.stdin.read()).strip().rstrip(";")
+    _running()
+    if not said:
+        raise click.UsageError("say what to run, as an argument or on stdin")
+    if database == "mysql":
+        from demo.sql import answers
+
+        for names, rows in answers(stack.Stack().urls()["admin_mysql"], said):
+            _show(names, rows)
+        return
+    with warehouse.connect("etl demo sql") as db:
+        _show(db.names_of(said), db.query(said))
+
+
+def _show(names: list[str], rows: list[tuple]) -> None:
+    shown = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in names:
+        shown.add_column(name, overflow="fold")
+    for row in rows:
+        shown.add_row(*("NULL" if value is None else str(value) for value in row))
+    console = Console(highlight=False)
+    with console.capture() as captured:
+        console.print(shown)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def _running() -> None:
+    if not stack.SETTINGS.exists():
+        raise ConfigError("the local stack is not running here; start it with `etl up`")

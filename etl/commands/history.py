@@ -10,7 +10,7 @@ from rich.table import Table
 from etl import config, warehouse
 
 if TYPE_CHECKING:
-    from etl.history import Load, Usual
+    from etl.status.history import Load, Usual
 
 # So wide that a line has room for the run's whole id.
 _WIDE = 110
@@ -27,8 +27,8 @@ def history(table: str, last: int, as_json: bool) -> None:
     0; what is usual is said from five loads on, and `etl status` marks what is not. Times are in [etl] timezone; of a
     run's id a narrow terminal has the end.
     """
-    from etl.history import LOOK_BACK, loads, named, usual_rows, usual_seconds
-    from etl.sparkline import sparkline
+    from etl.status.history import LOOK_BACK, loads, named, usual_rows, usual_seconds
+    from etl.status.sparkline import sparkline
 
     with warehouse.connect("etl history") as db:
         name = named(db, table)

@@ -5,9 +5,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
-import luigi
 
-from etl import asked, config, stack
+from etl import asked, config, luigid, stack
 
 # What runs leave in var/.
 _LEFT = ("log/*.log", "lock/*.pid", "lock/*.run", "runs/*.jsonl", "runs/*.html")
@@ -15,9 +14,10 @@ _LEFT = ("log/*.log", "lock/*.pid", "lock/*.run", "runs/*.jsonl", "runs/*.html")
 
 @click.command()
 def up() -> None:
-    """Start the local stack: every server that luigi.cfg calls `embedded`, on free ports of this machine.
+    """Start the local stack: the servers that are `embedded`.
 
-    It writes var/luigi.cfg, which is luigi.cfg with their addresses. What runs already is left alone.
+    That is every server that luigi.cfg calls so; they get free ports of this machine. It writes var/luigi.cfg, which is
+    luigi.cfg with their addresses. What runs already is left alone.
     """
     stack.Stack().up(_report)
     click.echo("\nPlain luigi finds the stack like this:")
@@ -30,9 +30,9 @@ def down() -> None:
     stack.Stack().down(_report)
 
 
-@click.command()
+@click.command(short_help="Stop the local stack and delete its data in var/.")
 def clean() -> None:
-    """Stop the local stack and delete what it made in var/, data included."""
+    """Stop the local stack, and delete its data and all else in var/ that it or runs made."""
     stack.Stack().clean(_report)
     for left in (Path("var/demo.json"), *(path for pattern in _LEFT for path in Path("var").glob(pattern))):
         left.unlink(missing_ok=True)
@@ -50,8 +50,7 @@ def url(name: str) -> None:
         click.echo(local.urls()[name])
         return
     if name == "luigid":
-        core = luigi.interface.core()
-        click.echo(f"http://{core.scheduler_host}:{core.scheduler_port}")
+        click.echo(luigid.url())
         return
     address = getattr(config, name)().url
     if name == "warehouse":

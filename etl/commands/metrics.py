@@ -16,6 +16,7 @@ def metrics(publish: bool) -> None:
     from etl import metrics as gauges
     from etl.errors import ConfigError
 
+    config.present()
     if publish:
         settings = config.metrics()
         if not settings.textfile and not settings.push:

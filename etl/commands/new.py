@@ -33,7 +33,7 @@ def new(kind: str, table: str, shape: str | None, name: str | None, key: str | N
     \b
     TABLE is  mysql          a table or a view: promoters
               redis          a key, or a pattern of keys: 'user:*'
-              s3             a folder or a file of [s3_source]: partners/2014/02/03/
+              s3             a folder or a file of [s3_source]: clicks/2014/02/03/
               elasticsearch  an index or an alias: searches
     """
     from etl.new import look
@@ -72,6 +72,7 @@ def new(kind: str, table: str, shape: str | None, name: str | None, key: str | N
         click.echo(f"- Add to {CONFTEST}: {line}")
     click.echo("Read the files, correct what you know better, and then:\n")
     click.echo(f"  python -m pytest tests/test_{proposal.titles.module}.py")
+    click.echo("  etl migrate   # where there are roles, its owner creates it")
     click.echo(f"  etl run {proposal.titles.load} --date {asked.yesterday()}")
 
 

@@ -27,8 +27,8 @@ def notify(run: str | None, test: bool) -> None:
       etl notify --test
       etl notify 20140204T023000-1a2b3c4d
     """
-    from etl import digest
     from etl import notify as ways
+    from etl.notify import digest
 
     if bool(run) == test:
         raise click.UsageError("give --test, or the id of a run")

@@ -14,7 +14,7 @@ from etl import asked
 @click.option("--json", "as_json", is_flag=True, help="For machines: one object an extract.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def plan(task: str, as_json: bool, arguments: tuple[str, ...]) -> None:
-    """Show what TASK would read from MySQL, and how, without reading a row.
+    """Show what TASK would read from MySQL, and how; reads no row.
 
     ARGUMENTS are the task's parameters: etl plan MirrorTable --table venues
     """

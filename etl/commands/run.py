@@ -16,12 +16,17 @@ if TYPE_CHECKING:
     from etl.again import Plan
 
 _DAY = click.DateTime(["%Y-%m-%d"])
+_WORKERS = click.option(
+    "--workers", type=click.IntRange(1), default=4, show_default=True, help="Tasks that run side by side."
+)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(
+    context_settings={"ignore_unknown_options": True}, short_help="Run TASK and what it requires that is not done yet."
+)
 @click.argument("task")
-@click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="The business day. Default: the last complete one.")
-@click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@click.option("--date", type=_DAY, help="The business day. Default: the last complete one.")
+@_WORKERS
 @click.option(
     "--wait", default=0, metavar="MINUTES", help="Wait so long for another run of TASK; else it is exit code 10."
 )
@@ -29,7 +34,11 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 def run(task: str, date: datetime.datetime | None, workers: int, wait: int, arguments: tuple[str, ...]) -> None:
     """Run TASK and whatever it requires that is not done yet; done tasks are left alone.
 
-    ARGUMENTS are luigi's own, such as a parameter of the task: etl run LoadDateTable --start-year 1990 --end-year 2049
+    ARGUMENTS are luigi's own, such as a parameter of the task.
+
+    \b
+      etl run Nightly
+      etl run MirrorTable --table venues --date 2014-02-03
     """
     logs.begin()
     family = asked.family(task)
@@ -43,11 +52,14 @@ def run(task: str, date: datetime.datetime | None, workers: int, wait: int, argu
     sys.exit(run_day(family, day, workers, arguments, 60 * wait))
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    short_help="Run TASK for each day of a range that is not done yet.",
+)
 @click.argument("task")
 @click.option("--from", "first", type=_DAY, required=True, help="The first business day.")
 @click.option("--to", "last", type=_DAY, required=True, help="The last one, inclusive.")
-@click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@_WORKERS
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def backfill(
     task: str, first: datetime.datetime, last: datetime.datetime, workers: int, arguments: tuple[str, ...]
@@ -66,6 +78,8 @@ def backfill(
 
     family, begin, end = asked.family(task), asked.day(first, "--from"), asked.day(last, "--to")
     assert begin and end
+    # A typing error is no run that failed.
+    asked.parameters(family, arguments)
     what = " ".join(["backfill", task, *arguments, f"{begin} to {end}"])
 
     def work(book: Book) -> int:
@@ -75,12 +89,15 @@ def backfill(
     sys.exit(night(what, " ".join([task, *arguments]), None, work))
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(
+    context_settings={"ignore_unknown_options": True},
+    short_help="Do TASK again from its source; it shows first what it touches.",
+)
 @click.argument("task")
 @click.option("--date", type=_DAY, help="The business day. Tasks that know no days are given none.")
 @click.option("--downstream", is_flag=True, help="Every task that is computed from TASK for that day, too.")
 @click.option("--yes", is_flag=True, help="Ask nothing, as cron cannot answer.")
-@click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@_WORKERS
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def rerun(
     task: str, date: datetime.datetime | None, downstream: bool, yes: bool, workers: int, arguments: tuple[str, ...]
@@ -100,11 +117,13 @@ def rerun(
     _again(plan, task, date, arguments, yes, workers)
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(
+    context_settings={"ignore_unknown_options": True}, short_help="Load TASK again from the extract that was kept."
+)
 @click.argument("task")
 @click.option("--date", type=_DAY, help="The business day. Tasks that know no days are given none.")
 @click.option("--yes", is_flag=True, help="Ask nothing, as cron cannot answer.")
-@click.option("--workers", default=4, show_default=True, help="Tasks that run side by side.")
+@_WORKERS
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def replay(task: str, date: datetime.datetime | None, yes: bool, workers: int, arguments: tuple[str, ...]) -> None:
     """Load TASK again from the extract that was kept; its source is not touched. Shows first what that touches.
@@ -124,22 +143,25 @@ def run_day(
     family: type[luigi.Task], day: datetime.date | None, workers: int, arguments: tuple[str, ...], wait: float = 0
 ) -> int:
     said = [*(["--date", str(day)] if day else []), *arguments]
+    task = asked.understood(family, said)
     what = " ".join([family.get_task_family(), *arguments, *([str(day)] if day else [])])
 
     def work(book: Book) -> int:
         config.check()
-        return report.run(family, workers, said, what, book)
+        # It may require more than when it was done last, as Nightly does with a new table.
+        return report.run(family, workers, said, what, book, undone=[task])
 
     return night(what, " ".join([family.get_task_family(), *arguments]), day, work, wait)
 
 
 def _begun(task: str, date: datetime.datetime | None, arguments: tuple[str, ...]) -> luigi.Task:
     """The task with the parameters that a command was given."""
-    config.check()
     family, day = asked.family(task), asked.day(date)
     if day and "date" not in dict(family.get_params()):
         raise click.UsageError(f"{task} takes no --date")
-    return asked.task(family, asked.parameters(family, arguments) | ({"date": str(day)} if day else {}))
+    said = asked.parameters(family, arguments)
+    config.check()
+    return asked.task(family, said | ({"date": str(day)} if day else {}))
 
 
 def _again(

@@ -27,7 +27,7 @@ def status(as_json: bool, watch: bool) -> None:
     Exit codes: 0 nothing is wrong, or nothing was ever run; 30 a run failed or was killed and was not done since, a
     table is late, or the warehouse or the ledger does not answer. A load that is only unusual, or lost values, is 0.
     """
-    from etl import standing
+    from etl.status import page
     from etl.status import standing as look
 
     if watch and as_json:
@@ -37,9 +37,9 @@ def status(as_json: bool, watch: bool) -> None:
         sys.exit(_at_a_terminal(console) if console.is_terminal else _in_a_pipe())
     found = look()
     if as_json:
-        click.echo(json.dumps(standing.as_json(found), default=str, indent=1))
+        click.echo(json.dumps(page.as_json(found), default=str, indent=1))
     else:
-        standing.show(found, console)
+        page.show(found, console)
     for silent in (found.unread, found.down):
         if silent:
             click.echo(f"etl: {silent}", err=True)
@@ -49,17 +49,17 @@ def status(as_json: bool, watch: bool) -> None:
 def _at_a_terminal(console: Console) -> int:
     from rich.live import Live
 
-    from etl.standing import page
     from etl.status import standing as look
+    from etl.status.page import content
 
     found = look()
-    live = Live(page(found), console=console, screen=True, auto_refresh=False, vertical_overflow="crop")
+    live = Live(content(found), console=console, screen=True, auto_refresh=False, vertical_overflow="crop")
     try:
         live.start(refresh=True)
         while True:
             time.sleep(_AGAIN)
             found = look()
-            live.update(page(found), refresh=True)
+            live.update(content(found), refresh=True)
     except KeyboardInterrupt:
         return found.code
     finally:
@@ -68,8 +68,8 @@ def _at_a_terminal(console: Console) -> int:
 
 
 def _in_a_pipe() -> int:
-    from etl.standing import lines
     from etl.status import standing as look
+    from etl.status.page import lines
 
     before = None
     while True:

@@ -14,7 +14,7 @@ from etl import asked, config
 from etl.errors import EtlError
 
 if TYPE_CHECKING:
-    from etl.why import Cause
+    from etl.status.why import Cause
 
 # Of more first things it is enough to know how many there are.
 _MOST = 10
@@ -48,7 +48,7 @@ def why(task: str, date: datetime.datetime | None, as_json: bool, arguments: tup
 
     Exit codes: 0 it is explained, be it done or not; 30 a server that would know does not answer.
     """
-    from etl import why as reasons
+    from etl.status import why as reasons
 
     one = reasons.task(task, asked.day(date), arguments)
     console = Console()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import luigi
 
-from etl import asked, freshness
+from etl import asked
 from etl.dictionary import model
 from etl.dictionary.lineage import STAGE, Selected, Unreadable, columns_of, read_select
 from etl.dictionary.model import Column, Dictionary, Field, Load, Origin, Table
@@ -17,6 +17,7 @@ from etl.events import name_of
 from etl.extract import BaseExtractor
 from etl.load import BaseLoader
 from etl.mart import Mart
+from etl.status import freshness
 from etl.warehouse import engine
 from etl.warehouse.definition import read_definition, sql_path
 from etl.warehouse.members import inferences

@@ -160,15 +160,6 @@ class Dictionary:
     def has(self, field: Field) -> bool:
         return field.table in self.tables and field.column in self.tables[field.table].columns
 
-    def pointed_from(self, name: str) -> list[Field]:
-        """The columns whose values stand in a table's key."""
-        return [
-            Field(table.name, column.name)
-            for table in self.tables.values()
-            for column in table.columns.values()
-            if column.points_to and column.points_to.table == name
-        ]
-
     def used_by(self, name: str) -> list[str]:
         """The tables that are made of a table's rows."""
         return [table.name for table in self.tables.values() if name in table.reads]

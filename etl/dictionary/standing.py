@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from etl import freshness, status, warehouse
+from etl import status, warehouse
 from etl.dictionary.model import RAW, SOURCE, Dictionary, Standing
 from etl.errors import ConfigError
+from etl.status import freshness
 from etl.warehouse import control, engine
 
 # As `etl compare` counts them: of the table's last load, and of one that is read by its changes of all its loads.

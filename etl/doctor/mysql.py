@@ -8,6 +8,7 @@ from typing import Any
 
 from etl.doctor import machine, network
 from etl.doctor.finding import OK, WARNING, Finding
+from etl.errors import SourceError
 
 # All that a reader needs; USAGE is MySQL's word for nothing.
 _NEEDED = {"USAGE", "SELECT", "SHOW VIEW"}
@@ -28,11 +29,12 @@ def check() -> Iterator[Finding]:
     if gone := network.unreachable("mysql", to.host, to.port):
         yield gone
         return
-    with connected(to) as connection, explained(to, str(to)), connection.cursor() as cursor:
+    with connected(to) as connection, connection.cursor() as cursor:
 
         def ask(sql: str) -> list[tuple[Any, ...]]:
-            cursor.execute(sql)
-            return [tuple(v.decode() if isinstance(v, bytes) else v for v in row) for row in cursor.fetchall()]
+            with explained(to, str(to)):
+                cursor.execute(sql)
+                return [tuple(v.decode() if isinstance(v, bytes) else v for v in row) for row in cursor.fetchall()]
 
         ((version,),) = ask("SELECT VERSION()")
         yield Finding("mysql", "connection", OK, f"MySQL {version} at {to} answers")
@@ -57,10 +59,8 @@ def _grants(ask: Any) -> list[str]:
     grants = [row[0] for row in ask("SHOW GRANTS")]
     roles = [found[1] for grant in grants if (found := _ROLE.match(grant))]
     if roles:
-        import pymysql
-
         # MariaDB, which knows no USING, has said it already.
-        with contextlib.suppress(pymysql.err.MySQLError):
+        with contextlib.suppress(SourceError):
             grants = [row[0] for row in ask(f"SHOW GRANTS FOR CURRENT_USER() USING {', '.join(roles)}")]
     return grants
 
@@ -85,13 +85,11 @@ def _privileges(user: str, grants: list[str]) -> Iterator[Finding]:
 
 def _long_transactions(ask: Any) -> Iterator[Finding]:
     """What is not committed yet is not read; the server shows others' to a user with PROCESS alone."""
-    import pymysql
-
     try:
         ((seconds,),) = ask(
             "SELECT COALESCE(MAX(TIMESTAMPDIFF(SECOND, trx_started, NOW())), 0) FROM information_schema.INNODB_TRX"
         )
-    except pymysql.err.MySQLError:
+    except SourceError:
         return
     if seconds and int(seconds) > _LONG:
         said = f"a transaction has been open for {int(seconds) // 60} minutes: what it changes is not read yet"

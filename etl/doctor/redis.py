@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from etl import config
@@ -31,7 +31,7 @@ def check() -> Iterator[Finding]:
         safe = url.scheme == "rediss"
         yield network.tls("redis", url.hostname or "", safe, safe, "[redis] url = rediss://…")
         asked = time.time()
-        if said := _asked(server, "TIME"):
+        if said := server.allowed("TIME"):
             seconds, micros = said
             yield network.clock("redis", int(seconds) + int(micros) / 1e6, asked)
         yield _user(server)
@@ -40,8 +40,8 @@ def check() -> Iterator[Finding]:
 
 def _user(server: "Server") -> Finding:
     """A dry run writes nothing; before Redis 7 there is none, and who may not ask is no administrator."""
-    name = (_asked(server, "ACL", "WHOAMI") or b"").decode()
-    if not name or _asked(server, "ACL", "DRYRUN", name, "SET", "etl:doctor", "1") != b"OK":
+    name = (server.allowed("ACL", "WHOAMI") or b"").decode()
+    if not name or server.allowed("ACL", "DRYRUN", name, "SET", "etl:doctor", "1") != b"OK":
         return Finding("redis", "privileges", OK, "its user is not known to have more than it needs")
     said = f"its user {name} may write, and only reads are needed"
     remedy = "ACL SETUSER etl_extract on >password ~* -@all +@read +select, and its name and password in [redis] url"
@@ -60,15 +60,5 @@ def _eviction(memory: dict[str, str]) -> Iterator[Finding]:
 
 
 def _info(server: "Server", section: str) -> dict[str, str]:
-    lines = (_asked(server, "INFO", section) or b"").decode().split("\r\n")
+    lines = (server.allowed("INFO", section) or b"").decode().split("\r\n")
     return dict(line.split(":", 1) for line in lines if ":" in line)
-
-
-def _asked(server: "Server", *command: str) -> Any:
-    """The answer; None where it is refused."""
-    import redis
-
-    try:
-        return server.ask([command])[0]
-    except redis.ResponseError:
-        return None

@@ -3,8 +3,7 @@
 import difflib
 import re
 from dataclasses import dataclass, replace
-
-import pymysql
+from typing import Any
 
 from etl.errors import ConfigError, DataError
 from etl.new.examples import Example, example
@@ -108,7 +107,7 @@ def _read(name: str) -> _Table:
     )
 
 
-def _described(connection: pymysql.Connection, name: str) -> list[tuple[str, str, str, str]]:
+def _described(connection: Any, name: str) -> list[tuple[str, str, str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(_DESCRIBED, (name, name))
         return [tuple(v if v is None else v.decode() for v in row) for row in cursor.fetchall()]  # type: ignore[misc]

@@ -20,9 +20,11 @@ from etl import config, ledger
 from etl.errors import ConfigError
 from etl.lake import Bucket
 from etl.ledger import Run, TaskRun
+from etl.redaction import redacted
 from etl.run_report.critical import Step, critical_path
 from etl.run_report.facts import Facts, gather, usual_tasks
 from etl.run_report.gantt import Chart, chart, shown_state
+from etl.status import again
 
 _SLOWEST = 12
 _TROUBLES = ("failed", "cut off", "missing")
@@ -45,7 +47,6 @@ _DIED = (
 # Nothing is fetched and nothing runs, whatever a message brings.
 _POLICY = "default-src 'none'; style-src '{style}'; img-src data:; base-uri 'none'; form-action 'none'"
 _NO_NAME = re.compile(r"[^\w.-]")
-_IN_A_URL = re.compile(r"(://[^\s/:@]*):[^\s/@]+@")
 
 
 def write(run: Run) -> Path:
@@ -89,7 +90,7 @@ def render(run: Run, facts: Facts, usual: dict[str, float]) -> str:
             troubled_states=[state for state in _TROUBLES if state in {shown_state(run, task) for task in troubled}],
             troubled=sorted(troubled, key=lambda task: task.ended or task.began or 0.0),
             advice=_DIED if run.state == "died" else _ADVICE.get(run.code or 0, _ADVICE[30]),
-            next_command=shlex.join(_next(run)),
+            next_command=again(run),
             command=shlex.join(run.command),
             chart=tasks,
             steps=steps,
@@ -115,13 +116,6 @@ def _verdict(run: Run, troubled: list[TaskRun]) -> str:
         return f"Not complete after {took}: {missing} {'thing is' if missing == 1 else 'things are'} not there yet"
     failed = len(troubled) - missing
     return f"Failed after {took}" + (f": {failed} of {len(began)} tasks" if failed else "")
-
-
-def _next(run: Run) -> list[str]:
-    """The command that goes on where the run was. What `etl rerun` and `replay` have undone is simply not done now."""
-    if run.command[1:2] in (["rerun"], ["replay"]) and "--downstream" not in run.command:
-        return ["etl", "run", *run.task.split(), *(["--date", run.day] if run.day else [])]
-    return run.command
 
 
 def _counts(run: Run, facts: Facts) -> dict[str, int]:
@@ -193,7 +187,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    templates.filters.update(took=_took, size=_size, number=_number, short=_short, safe_text=_safe_text)
+    templates.filters.update(took=_took, size=_size, number=_number, short=_short, redacted=redacted)
     return templates
 
 
@@ -213,11 +207,6 @@ def _source(name: str) -> str:
 def _hash(text: str) -> str:
     """As a content security policy names the one style that may apply."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-def _safe_text(text: str) -> str:
-    """Without the passwords that a library of somebody else's may quote in a URL."""
-    return _IN_A_URL.sub(r"\1:…@", text)
 
 
 def _short(name: str, length: int = 64) -> str:

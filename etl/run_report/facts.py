@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from etl import freshness, ledger, warehouse
+from etl import ledger, warehouse
 from etl.errors import EtlError
+from etl.status import Change, changes, freshness
 from etl.warehouse import Engine, control
 
 # A usual time is the median of so many earlier ones.
@@ -64,15 +65,6 @@ class Held:
 
 
 @dataclass(frozen=True)
-class Change:
-    table: str
-    column: str
-    change: str
-    was: str | None
-    became: str | None
-
-
-@dataclass(frozen=True)
 class Late:
     """A table that should be at a later day than it is, and `since` when."""
 
@@ -120,10 +112,6 @@ _HELD = """
     FROM etl.quarantine GROUP BY target, column_name, reason ORDER BY 4 DESC, 1, 2
 """
 _DAYS = "SELECT table_name, business_date FROM etl.data_as_of WHERE business_date IS NOT NULL ORDER BY table_name"
-_CHANGES = """
-    SELECT target, column_name, change, was, became FROM etl.schema_changes
-    WHERE run_id = %s ORDER BY noticed_at, target, column_name
-"""
 
 
 def gather(run: ledger.Run) -> Facts:
@@ -134,7 +122,7 @@ def gather(run: ledger.Run) -> Facts:
             facts.usual = _medians(_asked(db, "receipts", _EARLIER_LOADS, run.id, run.id, _EARLIER))
             facts.losses = [Loss(*row) for row in _asked(db, "losses", _LOSSES, run.id)]
             facts.held = [Held(*row) for row in _asked(db, "quarantine", _HELD, run.id)]
-            facts.changes = [Change(*row) for row in _asked(db, "schema_changes", _CHANGES, run.id)]
+            facts.changes = changes(db, [run.id])
             facts.late = [Late(*row) for row in _late(db)]
     except EtlError as error:
         return Facts(unknown=str(error))

@@ -115,7 +115,9 @@ def _kept(to: Address) -> pymysql.Connection | None:
     where, connection = _idle.pop(os.getpid())
     if where == to:
         try:
+            _wait_for_answers(connection, _CONNECT_SECONDS)
             connection.ping(reconnect=False)
+            _wait_for_answers(connection, _SILENCE_SECONDS)
             return connection
         except pymysql.err.MySQLError:
             # The server has ended it since.
@@ -138,7 +140,7 @@ def _new(to: Address) -> pymysql.Connection:
                 use_unicode=False,
                 conv=encoders,
                 connect_timeout=_CONNECT_SECONDS,
-                read_timeout=_SILENCE_SECONDS,
+                read_timeout=_CONNECT_SECONDS,
                 write_timeout=_SILENCE_SECONDS,
                 **verified,
             )
@@ -148,7 +150,13 @@ def _new(to: Address) -> pymysql.Connection:
         with connection.cursor() as cursor:
             for statement in SESSION:
                 cursor.execute(statement)
+        _wait_for_answers(connection, _SILENCE_SECONDS)
     return connection
+
+
+def _wait_for_answers(connection: pymysql.Connection, seconds: int) -> None:
+    """A server that hangs still takes connections: until it has said a word, it is waited for as for a connection."""
+    connection._read_timeout = seconds
 
 
 def begin_snapshot(connection: pymysql.Connection) -> None:

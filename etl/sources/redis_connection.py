@@ -38,6 +38,13 @@ class Server:
         """
         return self.send(commands, mixed).replies()
 
+    def allowed(self, *command: str) -> Any:
+        """The reply to one command, or None where the server refuses it."""
+        try:
+            return self.ask([command])[0]
+        except redis.ResponseError:
+            return None
+
     def send(self, commands: Iterable[Command], mixed: bool = False) -> "Sent":
         """What `ask` does, but without waiting: the server works until the `replies()` are wanted."""
         sent = Sent(self, commands, mixed)

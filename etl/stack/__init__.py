@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from etl.errors import EtlError
+from etl.errors import ConfigError, EtlError
 from etl.stack import ports, settings
 from etl.stack.files import make_private_folder, write_private
 from etl.stack.luigid import Luigid
@@ -134,7 +134,7 @@ class Stack:
         try:
             return self.project.read_text(encoding="utf-8")
         except FileNotFoundError:
-            raise EtlError(f"no {self.project} here; run this in the project's own folder") from None
+            raise ConfigError(f"no {self.project} here; run this in the project's own folder") from None
 
     def _pointed_here(self, text: str) -> str:
         store = {

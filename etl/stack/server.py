@@ -17,6 +17,9 @@ from etl.errors import EtlError
 from etl.stack import ports
 from etl.stack.files import make_private_folder, write_private
 
+# Between two looks at a process, in seconds.
+_A_MOMENT = 0.02
+
 
 class Server:
     """A server that listens on loopback, keeps everything in its folder and outlives the command that starts it.
@@ -101,11 +104,10 @@ class Server:
         if process is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(self.stop_signal)
-                try:
-                    process.wait(self.grace_seconds)
-                except psutil.TimeoutExpired:
+                if not _ends(process, self.grace_seconds):
                     process.kill()
-                    process.wait(self.grace_seconds)
+                    if not _ends(process, self.grace_seconds):
+                        raise EtlError(f"{self.name}: process {process.pid} does not end, though it was killed")
         if self._child is not None:
             self._child.kill()  # nothing is left to kill, unless it never became the program it was to be
             self._child.wait()
@@ -194,7 +196,7 @@ class Server:
                 raise EtlError(f"{self.name}: ended while starting{self._log_tail()}")
             if time.monotonic() > deadline:
                 raise EtlError(f"{self.name}: not ready after {self.start_seconds:.0f} s{self._log_tail()}")
-            time.sleep(0.02)
+            time.sleep(_A_MOMENT)
 
     def _log_tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-12:] if self.log.exists() else []
@@ -236,3 +238,13 @@ class Server:
         except psutil.AccessDenied:
             return True  # a container's root may not look into another user's process; `ready` has to do
         return any(socket.status == psutil.CONN_LISTEN and socket.laddr.port == self.port for socket in sockets)
+
+
+def _ends(process: psutil.Process, seconds: float) -> bool:
+    """Whether it is over in that time. A zombie is: whoever should bury it may never do so, as in a container."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
+            return True
+        time.sleep(_A_MOMENT)
+    return False

@@ -120,7 +120,7 @@ def settings(monkeypatch: pytest.MonkeyPatch, luigi_cfg: Path | None) -> Setting
 
 
 @pytest.fixture(scope="session")
-def copies(postgres: Postgres) -> Copies:
+def database_copies(postgres: Postgres) -> Copies:
     return Copies(postgres)
 
 
@@ -133,14 +133,14 @@ def warehouse_template(postgres: Postgres) -> str:
 
 @pytest.fixture
 def warehouse(
-    postgres: Postgres, copies: Copies, warehouse_template: str, settings: Settings
+    postgres: Postgres, database_copies: Copies, warehouse_template: str, settings: Settings
 ) -> Iterator[WarehouseDatabase]:
     """An empty Postgres database, [warehouse] pointed at it."""
-    name = copies.make(warehouse_template)
+    name = database_copies.make(warehouse_template)
     database = WarehouseDatabase(postgres, name, postgres)
     settings.set("warehouse", "url", database.setting)
     yield database
-    copies.end(name)
+    database_copies.end(name)
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ def main(folder: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.stdin.read()
-    while left := _at_work_in(folder):
+    while left := at_work_in(folder):
         for process in left:
             process.kill()
         psutil.wait_procs(left, timeout=5)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _at_work_in(folder: Path) -> list[psutil.Process]:
+def at_work_in(folder: Path) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["cwd"])

@@ -14,11 +14,10 @@ from etl import config
 from etl.errors import ConfigError, WarehouseError
 from etl.warehouse.engine import CommitUnknown, Engine, Part
 from etl.warehouse.postgres import Postgres
-from etl.warehouse.redshift import Redshift
 
 __all__ = ["CommitUnknown", "Engine", "Part", "admin", "beside", "connect", "loader", "owner", "shared"]
 
-_ENGINES: dict[str, type[Engine]] = {"postgresql": Postgres, "postgres": Postgres, "redshift": Redshift}
+_SCHEMES = ("postgresql", "postgres", "redshift")
 
 # The session that the process's last piece of work has left, by process: a forked worker must not talk over its
 # parent's socket. A new session costs more than all that a small load asks of it.
@@ -73,7 +72,12 @@ def _shared(settings: config.Warehouse, pid: int) -> Engine:
 
 
 def _opened(settings: config.Warehouse, application: str) -> Engine:
-    return _ENGINES[settings.url.partition("://")[0]](settings, application)
+    if settings.url.startswith("redshift://"):
+        # It brings boto3 and Arrow along, for which a command at a Postgres need not wait.
+        from etl.warehouse.redshift import Redshift
+
+        return Redshift(settings, application)
+    return Postgres(settings, application)
 
 
 def loader(application: str) -> Engine:
@@ -115,7 +119,7 @@ def _settings() -> config.Warehouse:
 
 def _checked(settings: config.Warehouse, key: str) -> config.Warehouse:
     scheme, _, address = settings.url.partition("://")
-    if scheme not in _ENGINES or not address:
+    if scheme not in _SCHEMES or not address:
         begins = f"begins with {scheme}://" if address else "is no URL"
         raise ConfigError(f"[warehouse] {key} {begins}; write postgresql://user:…@host/db or redshift://…")
     try:

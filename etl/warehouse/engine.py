@@ -107,6 +107,13 @@ class Engine(abc.ABC):
     def closed(self) -> bool:
         return bool(self._connection.closed)
 
+    def claim(self, name: str) -> str:
+        """Who has this name, in words; '' where this session has it now, for as long as it lasts.
+
+        An engine whose locks end with a transaction gives it to everybody.
+        """
+        return ""
+
     @property
     def ended(self) -> bool:
         """Whether an idle session is over: closed here, or the server has said so and nobody has listened yet."""

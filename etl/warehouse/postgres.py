@@ -85,6 +85,12 @@ class Postgres(Engine):
                     # With its session the lock ends too.
                     self.close()
 
+    def claim(self, name: str) -> str:
+        target = f"run {name}"
+        if self.query(f"SELECT pg_try_advisory_lock({sessions.LOCK})", (target,))[0][0]:
+            return ""
+        return ", ".join(map(str, sessions.holder(self.query, target))) or "another host"
+
     def copy(
         self,
         table: str,

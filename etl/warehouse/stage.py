@@ -109,7 +109,8 @@ class Stage:
         missing = [name for name in self.columns if name not in (*offered, *may_lack)]
         if len(missing) == 1 and tuple(missing) == self.key and self.is_dimension:
             self.surrogate = missing.pop()
-        left_out = self.lacking if self.may_do_without else ()
+        # Beside one that is missing it is a column that was renamed.
+        left_out = self.lacking if self.may_do_without and not missing else ()
         unknown = [name for name in offered if name not in (*self.columns, *left_out)]
         if missing or unknown:
             problems = [f"lacks {', '.join(missing)}"] if missing else []

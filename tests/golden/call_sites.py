@@ -14,7 +14,18 @@ ETL = Path(__file__).parents[2] / "etl"
 # What an engine offers that sends SQL which its caller wrote, or parts of it.
 _SENDING = {"query", "execute", "note", "note_at_once", "set_aside", "names_of", "columns_of"}
 # What talks to other servers than the warehouse, or to the other kind of one.
-_ELSEWHERE = ("sources/", "stack/", "conformance/", "warehouse/postgres", "warehouse/sessions.py", "increment.py")
+_ELSEWHERE = (
+    "sources/",
+    "stack/",
+    "conformance/",
+    "doctor/mysql.py",
+    "new/",
+    "preview/rehearsal.py",
+    "testing/",
+    "warehouse/postgres",
+    "warehouse/sessions.py",
+    "increment.py",
+)
 
 
 @dataclass(frozen=True, order=True)

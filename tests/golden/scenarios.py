@@ -3,20 +3,28 @@
 from collections.abc import Callable, Iterator
 
 import click
+import luigi
 import pytest
 
 from etl import again, initialise, migration, status, warehouse
 from etl.compare import compare
+from etl.dictionary import standing
+from etl.doctor import warehouse as doctor
 from etl.errors import DataError, LakeError, Locked, WarehouseError
 from etl.load import BaseLoader
 from etl.mart import Mart
 from etl.mirror import MirrorTable
+from etl.preview import preview
+from etl.run_report import facts
 from etl.sources.s3 import S3Extractor
+from etl.status import history as histories
+from etl.status import why
 from etl.sweep import sweep
 from etl.warehouse import control
 from etl.warehouse.stage import _family
 from tests import mirrors
 from tests.golden.world import Scenario, World
+from tests.ledgers import run_of
 from tests.pipeline import day, extractor, load, loader, night, refused
 
 SCENARIOS: dict[str, Scenario] = {}
@@ -470,6 +478,55 @@ def status_of_all_tables(world: World) -> Iterator[None]:
     yield
     with warehouse.connect("etl status") as db:
         status.tables(db)
+        status.changes(db, ["20140204T023000-00000001"])
+        histories.named(db, "fact_sale")
+
+
+@scenario
+def report_of_a_run(world: World) -> Iterator[None]:
+    world.sql.table("public.fact_sale", SALE)
+    load("fact_sale", FIRST)
+    yield
+    assert not facts.gather(run_of()).unknown
+
+
+@scenario
+def why_a_task_is_done(world: World) -> Iterator[None]:
+    """A load, and its extract that has been swept since."""
+    world.sql.table("public.fact_sale", SALE)
+    task = load("fact_sale", FIRST)
+    world.settings.set("lake", "keep_days", 0)
+    with warehouse.connect("sweep") as db:
+        sweep(db)
+    yield
+    for one in (task, *luigi.task.flatten(task.requires())):
+        assert why.explain(one).done
+
+
+@scenario
+def preview_of_a_mart(world: World) -> Iterator[None]:
+    """Nothing is written; the types of its columns are the warehouse's to tell."""
+    world.sql.table("public.fact_sale", SALE)
+    load("fact_sale", FIRST)
+    world.sql.write("marts", "sums", "SELECT note, SUM(price) AS price FROM public.fact_sale GROUP BY note")
+    yield
+    assert preview(type("Sums", (Mart,), {"table": "sums", "requires": lambda self: []})(date=day(1)), 5).rows
+
+
+@scenario
+def dictionary_of_all_tables(world: World) -> Iterator[None]:
+    """What `etl docs` asks, beside what `etl status` does."""
+    world.sql.table("public.fact_sale", SALE)
+    load("fact_sale", FIRST)
+    yield
+    standing.ask()
+
+
+@scenario
+def what_the_doctor_asks(world: World) -> Iterator[None]:
+    world.prepare()
+    yield
+    list(doctor.check())
 
 
 def compared(world: World) -> None:

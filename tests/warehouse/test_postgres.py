@@ -386,11 +386,11 @@ def test_copy_counts_as_the_server_does(db):
     assert db.query("SELECT id, v FROM t ORDER BY id") == [(1, "a"), (2, None), (3, r"\N"), (4, "")]
 
 
-@pytest.mark.parametrize("copies", [0, 1, 2, 5])
-def test_copy_takes_every_part_over_any_number_of_connections(db, settings, copies):
-    settings.set("warehouse", "copies", copies)
+@pytest.mark.parametrize("number", [0, 1, 2, 5])
+def test_copy_takes_every_part_over_any_number_of_connections(db, settings, number):
+    settings.set("warehouse", "copies", number)
     with connections.connect("test") as db:
-        assert copy(db, *(f'{number},"x"\n' for number in range(7))) == (7, [1] * 7)
+        assert copy(db, *(f'{part},"x"\n' for part in range(7))) == (7, [1] * 7)
 
 
 def test_a_hint_of_copys_makes_no_difference_to_what_is_a_column(db):

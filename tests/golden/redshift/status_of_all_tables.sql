@@ -40,3 +40,11 @@ SELECT r.target, r.business_date, r.loaded_at, r.rows_staged, r.rows_inserted, r
            ON l.task_key = r.task_key AND l.run_id = r.run_id
     WHERE r.recent <= 30
     ORDER BY r.loaded_at, r.target;
+
+SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'etl' AND c.relname = 'schema_changes';
+
+SELECT target, column_name, change, was, became FROM etl.schema_changes WHERE run_id IN ('<run>') ORDER BY noticed_at, target, column_name;
+
+SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'etl' AND c.relname = 'receipts';
+
+SELECT DISTINCT target FROM etl.receipts ORDER BY 1;

@@ -1,7 +1,7 @@
 """A preview of one task: a few rows as they would be staged, what they would lose, and the SQL of either engine.
 
 Nothing is written anywhere. The source is read as the extract reads it, the warehouse in a transaction that may only
-read; the SQL is said by the load's own code (etl.rehearsal). What cannot be found out is a note, and the rest is shown.
+read; the SQL is said by the load's own code, in a rehearsal. What cannot be found out is a note, and the rest is shown.
 """
 
 import copy
@@ -11,12 +11,13 @@ from typing import Any
 
 import luigi
 
-from etl import preview_rows, rehearsal, warehouse
+from etl import warehouse
 from etl.errors import ConfigError, EtlError
 from etl.extract import BaseExtractor
 from etl.load import BaseLoader
 from etl.mart import Mart
-from etl.preview_rows import Rows
+from etl.preview import rehearsal
+from etl.preview.rows import Rows, read
 from etl.shaping import only_new
 from etl.warehouse.names import quote
 
@@ -49,7 +50,7 @@ class Preview:
 def preview(task: luigi.Task, limit: int) -> Preview:
     """ConfigError for a task that neither extracts nor loads; what the source refuses is raised."""
     if isinstance(task, BaseExtractor):
-        found = preview_rows.read(task, limit)
+        found = read(task, limit)
         return Preview(task.task_key(), source=found, notes=found.notes)
     if isinstance(task, BaseLoader):
         return _of_load(task, limit)
@@ -65,7 +66,7 @@ def _of_load(loader: BaseLoader, limit: int) -> Preview:
     made = Preview(loader.task_key(), loader.target)
     extracts = [one for one in luigi.task.flatten(loader.requires()) if isinstance(one, BaseExtractor)]
     if extracts:
-        made.source = preview_rows.read(extracts[0], limit)
+        made.source = read(extracts[0], limit)
         made.notes += made.source.notes
         if "key" not in vars(loader) and getattr(loader, "changed", None):
             # A mirror's key is the source's, as the manifest would say it.

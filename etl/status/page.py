@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from etl import config, report
+from etl.errors import MissingData
 from etl.ledger import Run
 from etl.status import Failure, Standing, TableStatus, again
 
@@ -57,10 +58,10 @@ def verdict(found: Standing) -> str:
 
 def show(found: Standing, console: Console) -> None:
     """All of it; its lines are broken at a terminal only."""
-    console.print(page(found), soft_wrap=not console.is_terminal)
+    console.print(content(found), soft_wrap=not console.is_terminal)
 
 
-def page(found: Standing) -> Group:
+def content(found: Standing) -> Group:
     return Group(*_page(found))
 
 
@@ -216,8 +217,9 @@ def _of_run(run: Run) -> str:
     done = f"{counts['done']} done"
     if run.state == "running":
         at_work = f"{done}, {counts['running']} at work, {counts['waiting']} waiting"
-        failed = f", {counts['failed'] + counts['missing']} FAILED" if counts["failed"] + counts["missing"] else ""
-        return f"{run.what}: running since {_moment(run.began)}, {run.seconds:.0f} s: {at_work}{failed}"
+        failed = f", {counts['failed']} FAILED" if counts["failed"] else ""
+        missing = f", {counts['missing']} not there yet" if counts["missing"] else ""
+        return f"{run.what}: running since {_moment(run.began)}, {run.seconds:.0f} s: {at_work}{failed}{missing}"
     if run.state == "done":
         tasks = _count(counts["done"], "task") if counts["done"] else "everything was there already"
         return f"{run.what}: done, {tasks}, {run.seconds:.1f} s, ended {_moment(run.ended)}"
@@ -225,7 +227,8 @@ def _of_run(run: Run) -> str:
         heard = run.began + run.seconds
         return f"{run.what}: KILLED, last heard of {_moment(heard)}, {counts['running']} at work, {done}"
     said = [f"{counts[state]} {words}" for state, words in _WORDS.items() if counts[state]]
-    return f"{run.what}: FAILED, {', '.join([*said, done])}, {run.seconds:.1f} s, ended {_moment(run.ended)}"
+    verdict = "MISSING DATA" if run.code == MissingData.code else "FAILED"
+    return f"{run.what}: {verdict}, {', '.join([*said, done])}, {run.seconds:.1f} s, ended {_moment(run.ended)}"
 
 
 _WORDS = {"failed": "failed", "missing": "not there yet", "waiting": "never began"}

@@ -1,13 +1,15 @@
 """How the pipeline stands: the last night as its ledger has it, and every table as the warehouse has it."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from etl import freshness, history, ledger, warehouse
+from etl import ledger, warehouse
 from etl.errors import FAILED, ConfigError, EtlError
 from etl.ledger import Run
+from etl.status import freshness, history
 from etl.warehouse import Engine, control
 
 NIGHT = "Nightly"
@@ -188,7 +190,7 @@ def standing() -> Standing:
             found.tables = tables(db)
             known = _with_the_last(known, found)
             _sort(known, found)
-            found.changes = _changes(db, [run.id for run in found.runs])
+            found.changes = changes(db, [run.id for run in found.runs])
     except ConfigError:
         raise
     except EtlError as error:
@@ -264,13 +266,17 @@ def _needs(run: Run, name: str) -> list[str]:
 
 
 def again(run: Run) -> str:
-    """The command that does what a run has left undone."""
-    if run.command[1:2] == ["backfill"]:
-        return " ".join(["etl", *run.command[1:]])
-    return " ".join(["etl run", run.task, *([f"--date {run.day}"] if run.day else [])])
+    """The command that goes on where a run was; its day is named, for tomorrow none would mean another one."""
+    command = run.command
+    if command[1:2] in (["rerun"], ["replay"]) and "--downstream" not in command:
+        # What they have undone is simply not done now.
+        command = ["etl", "run", *run.task.split()]
+    day = ["--date", run.day] if run.day and command[1:2] == ["run"] and "--date" not in command else []
+    return shlex.join([*command, *day])
 
 
-def _changes(db: Engine, runs: Iterable[str]) -> list[Change]:
+def changes(db: Engine, runs: Iterable[str]) -> list[Change]:
+    """What was noticed of the columns of sources in these runs."""
     asked = tuple(runs)
     if not asked or not control.has(db, "schema_changes"):
         return []

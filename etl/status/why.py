@@ -2,8 +2,6 @@
 
 import datetime
 import shlex
-import socket
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import click
 import luigi
 
-from etl import asked, config, ledger, past, warehouse
+from etl import asked, config, ledger, luigid, past, warehouse
 from etl.events import name_of
 from etl.extract import BaseExtractor
 from etl.ledger import Run, TaskRun
@@ -174,15 +172,9 @@ def _last(task: Any, known: Sequence[Run]) -> tuple[Run | None, TaskRun | None]:
 
 def _luigids_word(task: Any) -> str:
     """What luigid, where one answers, knows of a task that is in its way; nothing of one that it would let begin."""
-    with warnings.catch_warnings():
-        # Of settings that are luigid's own.
-        warnings.simplefilter("ignore")
-        settings = luigi.interface.core()
     try:
-        socket.create_connection((settings.scheduler_host, settings.scheduler_port), timeout=1).close()
-        luigid: Any = luigi.rpc.RemoteScheduler(f"http://{settings.scheduler_host}:{settings.scheduler_port}")
-        found = luigid.task_search(task.task_id)
-    except (OSError, luigi.rpc.RPCError):
+        found = luigid.scheduler().task_search(task.task_id) if luigid.answers() else {}
+    except luigi.rpc.RPCError:
         return ""
     if "DISABLED" in found:
         return "; luigid has disabled it, because it failed too often, and lets nobody begin it for now"

@@ -4,8 +4,6 @@ It tells of a run and of what runs before it left untold, and is sent by everyth
 """
 
 import contextlib
-import re
-import shlex
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,15 +14,15 @@ from etl import config, ledger, notify
 from etl.errors import EtlError
 from etl.ledger import Run, TaskRun
 from etl.notify import Message
+from etl.redaction import redacted
 from etl.run_report.facts import Facts, gather
+from etl.status import again
 
 # Slack asks for no more than 4,000 characters; one that is longer is hard to read, and somewhere it is cut.
 _LONGEST = 3500
 _LONGEST_ERROR, _LONGEST_HEADLINE, _LONGEST_NAME = 400, 180, 30
 # How many of a kind are listed; the others are counted.
 _FAILURES, _OTHERS = 6, 5
-
-_PASSWORD = re.compile(r"(://[^\s/:@]*):[^\s/@]+@")
 
 
 def send(run: Run, earlier: list[Run]) -> None:
@@ -170,7 +168,7 @@ def _of_the_killed(story: Story) -> Iterator[str]:
         yield (
             f"Killed: {dead.what}, begun {_at(dead.began)} on {dead.host}, gave its last sign of life "
             f"{_at(dead.began + dead.seconds)}. What it had not committed is not there; the same again goes on: "
-            f"{_again(dead)}"
+            f"{_cut(again(dead), _LONGEST_ERROR)}"
         )
 
 
@@ -220,7 +218,7 @@ def _where(run: Run) -> str:
         with contextlib.suppress(EtlError):
             lines.append(f"        {config.lake().url.rstrip('/')}/runs/{run.id}.html")
     if run.state != "done":
-        lines.append(f"When that is mended, this does what is left: {_again(run)}")
+        lines.append(f"When that is mended, this does what is left: {_cut(again(run), _LONGEST_ERROR)}")
     return "\n".join(lines)
 
 
@@ -258,12 +256,6 @@ def _done(run: Run) -> str:
     return f"{_count(done, 'task')} done" if done else "everything was already there"
 
 
-def _again(run: Run) -> str:
-    """The command that goes on with it; `etl run` without a day would mean another one tomorrow."""
-    day = ["--date", run.day] if run.day and run.command[1:2] == ["run"] and "--date" not in run.command else []
-    return _cut(shlex.join([*run.command, *day]), _LONGEST_ERROR)
-
-
 def _listed(heading: str, lines: list[str], more: int) -> Iterator[str]:
     if lines:
         indent = "  " if heading else ""
@@ -299,5 +291,5 @@ def _one_line(text: str, longest: int) -> str:
 
 def _cut(text: str, longest: int) -> str:
     """Without passwords, of which the cut could leave a piece, and without what only a terminal understands."""
-    shown = "".join(one for one in _PASSWORD.sub(r"\1:…@", text).strip() if one.isprintable() or one in "\n\t")
+    shown = "".join(one for one in redacted(text).strip() if one.isprintable() or one in "\n\t")
     return shown if len(shown) <= longest else f"{shown[:longest]}…"
