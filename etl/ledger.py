@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from etl.lake import Bucket
 
 FOLDER = Path("var/runs")
+_ID = re.compile(r"[\w.-]+")
 _IN_THE_LAKE = "runs/"
 
 
@@ -210,7 +211,8 @@ def read(run: str) -> Run:
     if there.exists() and (found := _read(there)):
         return found
     bucket, key = _lake(), f"{_IN_THE_LAKE}{run}.jsonl"
-    if bucket.exists(key) and (found := _parsed(bucket.read(key).decode().splitlines())):
+    # What is no id is no object either, and some servers refuse to say so.
+    if _ID.fullmatch(run) and bucket.exists(key) and (found := _parsed(bucket.read(key).decode().splitlines())):
         return found
     listed = ", ".join(one.id for one in runs(limit=5)) or "none yet"
     raise EtlError(f"no run {run}; the last ones are {listed}")

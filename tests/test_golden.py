@@ -38,13 +38,13 @@ class Acted:
 def acted(
     request: pytest.FixtureRequest,
     postgres: Postgres,
-    copies: Copies,
+    database_copies: Copies,
     redshift: RedshiftEmulator,
     redshift_template: str,
     moto_s3: Moto,
 ) -> Acted:
     mariadb = functools.partial(request.getfixturevalue, "mariadb")
-    return Acted(Servers(postgres, copies, redshift, redshift_template, moto_s3, mariadb))
+    return Acted(Servers(postgres, database_copies, redshift, redshift_template, moto_s3, mariadb))
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

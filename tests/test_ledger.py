@@ -153,6 +153,8 @@ def test_a_run_is_found_by_its_id_or_the_last_ones_are_named(folder, lake):
     assert ledger.read(book.run.id).what == "Nightly 2014-02-03"
     with pytest.raises(EtlError, match=f"no run 2013; the last ones are {book.run.id}"):
         ledger.read("2013")
+    with pytest.raises(EtlError, match=r"no run \.\./\.\./x; the last ones are"):
+        ledger.read("../../x")
 
 
 def test_an_id_of_ones_own_names_a_file_of_the_folder_and_no_other(folder, monkeypatch):

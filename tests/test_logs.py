@@ -153,10 +153,10 @@ def test_every_line_of_a_run_is_an_object_that_knows_its_run_and_task(folder: Pa
 
 
 def test_a_command_that_fails_before_its_run_says_so_in_an_object(folder: Path) -> None:
-    (folder / "luigi.cfg").write_text("[etl]\nlog_format = json\n")
+    (folder / "luigi.cfg").write_text("[etl]\nlog_format = json\n[warehouse]\nport = 5432\n")
     done = ran(folder, ETL, "run", "All", "--date", DAY)
     assert done.returncode == 2
-    assert "[warehouse] url: not set" in parsed(done.stderr)[-1]["message"]
+    assert "[warehouse] port: no such setting" in parsed(done.stderr)[-1]["message"]
 
 
 def test_text_is_what_it_was(folder: Path) -> None:

@@ -167,8 +167,9 @@ class AllCopies(luigi.WrapperTask):
 
 
 @pytest.fixture
-def project(nights, monkeypatch):
-    """The two are of a package `tasks`."""
+def project(nights, monkeypatch, settings):
+    """The two are of a package `tasks`, and so may be others, which a test before this one has imported."""
+    settings.set("s3_source", "url", "s3://partners")
     package = types.ModuleType("tasks")
     package.__path__ = []
     monkeypatch.setitem(sys.modules, "tasks", package)

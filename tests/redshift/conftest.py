@@ -39,8 +39,8 @@ class RedshiftDatabase:
 
 @pytest.fixture
 def redshift_database(
-    redshift: RedshiftEmulator, redshift_template: str, postgres: Postgres, copies: Copies
+    redshift: RedshiftEmulator, redshift_template: str, postgres: Postgres, database_copies: Copies
 ) -> Iterator[RedshiftDatabase]:
-    name = copies.make(redshift_template)
+    name = database_copies.make(redshift_template)
     yield RedshiftDatabase(redshift, name, postgres.url("postgres", name))
-    copies.end(name)
+    database_copies.end(name)

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from etl import cli, config, conformance
 from etl.conformance import Finding
+from etl.errors import FAILED
 from etl.testing import Bucket, Settings
 from etl.warehouse.redshift import Redshift
 from tests.project import Project
@@ -58,7 +59,7 @@ def project(redshift_database: RedshiftDatabase, lake: Bucket, tmp_path: Path) -
 
 def test_doctor_in_a_pipe(project: Project, redshift_database: RedshiftDatabase, lake: Bucket) -> None:
     said = project.etl("doctor", "--conformance")
-    assert (said.returncode, said.stderr) == (cli.FAILED, "")
+    assert (said.returncode, said.stderr) == (FAILED, "")
     lines = said.stdout.splitlines()
     assert lines[0].split() == ["ok", "a", "schema", "to", "work", "in", "created"]
     assert max(map(len, lines)) <= 80
@@ -72,7 +73,7 @@ def test_doctor_in_a_pipe(project: Project, redshift_database: RedshiftDatabase,
 
 def test_doctor_at_a_terminal(project: Project) -> None:
     said, code = project.at_a_terminal("doctor", "--conformance")
-    assert code == cli.FAILED
+    assert code == FAILED
     assert max(len(line) for line in said.splitlines()) <= 80
     assert "found     emulated Redshift" in said
 
@@ -81,7 +82,7 @@ def test_doctor_for_programs_and_without_a_lake(project: Project) -> None:
     text = (project.folder / "luigi.cfg").read_text()
     (project.folder / "luigi.cfg").write_text(text.partition("[lake]")[0])
     said = project.etl("doctor", "--conformance", "--json")
-    assert (said.returncode, said.stderr) == (cli.FAILED, "")
+    assert (said.returncode, said.stderr) == (FAILED, "")
     found = {finding["name"]: finding for finding in json.loads(said.stdout)}
     assert (found["no emulator"]["found"], found["no emulator"]["holds"]) == ("emulated Redshift", False)
     assert "[lake]" in found["COPY counts its rows"]["found"]
