@@ -48,7 +48,7 @@ WORDS: dict[str, list[tuple[str, ...]]] = {
     "replay": [("replay", "LoadSearches", "--date", YESTERDAY, "--yes")],
     "completion": [("completion", "bash")],
     "up": [("up",)],
-    "demo": [("demo", "seed", "--scale", "0.05")],
+    "demo": [("demo", "seed", "--scale", "0.05"), ("demo", "night")],
 }
 # The commands that ask a server.
 ASKED = {

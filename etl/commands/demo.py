@@ -2,6 +2,7 @@
 
 import datetime
 import sys
+from urllib.parse import urlsplit
 
 import click
 from rich.console import Console
@@ -82,7 +83,10 @@ def _show_the_morning() -> None:
     console.print(table)
     urls = local.urls()
     console.print(f"\nThe warehouse is    {version}", highlight=False)
-    console.print(f"Point a BI tool at  {urls['warehouse']}", soft_wrap=True, highlight=False)
+    parts = urlsplit(urls["warehouse"])
+    address = f"{parts.scheme}://{parts.username}@{parts.hostname}:{parts.port}{parts.path}"
+    console.print(f"Point a BI tool at  {address}", soft_wrap=True, highlight=False)
+    console.print("                    (with its password: etl url warehouse)", highlight=False)
     console.print(f"See the graph at    {urls['luigid']}/static/visualiser/index.html", soft_wrap=True, highlight=False)
 
 
