@@ -1,5 +1,7 @@
 """Fixtures of the tests of the loads; a test file takes them by `pytest_plugins`."""
 
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,18 @@ class SqlFolder:
         (self.path / kind).mkdir(exist_ok=True)
         (self.path / kind / f"{name}.sql").write_text(text)
         return f"{name}.sql"
+
+
+def own_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the project has a package `tasks` with nothing in it but what the test says is of it.
+
+    Luigi knows of every class that was ever made in its process, those of other tests included.
+    """
+    package = types.ModuleType("tasks")
+    package.__path__ = []
+    monkeypatch.setitem(sys.modules, "tasks", package)
+    others = [made for made in Register._reg if not made.__module__.startswith("tasks.")]
+    monkeypatch.setattr(Register, "_reg", others)
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from etl import config, initialise, wanted
+from etl import config, initialise
 from etl.errors import ConfigError, WarehouseError, WarehouseLost
 from etl.testing.databases import WarehouseDatabase
+from tests.nights import own_tasks
 from tests.pipeline import day as of_day
 from tests.pipeline import load, loader, refused
 
@@ -25,8 +26,7 @@ def as_user(url: str, user: str, password: str | None = None) -> str:
 @pytest.fixture
 def three(warehouse: WarehouseDatabase, settings, sql, lake, postgres, monkeypatch) -> Iterator[SimpleNamespace]:
     """Settings that name users and a reader of whom the server has never heard, and a project of one table."""
-    monkeypatch.setattr(wanted.asked, "import_tasks", lambda: None)
-    monkeypatch.setattr(wanted.asked, "families", list)
+    own_tasks(monkeypatch)
     tag = uuid.uuid4().hex[:8]
     made = SimpleNamespace(load=f"load_{tag}", owner=f"owner_{tag}", reader=f"reader_{tag}")
     admin = warehouse.setting.replace(
@@ -152,8 +152,7 @@ def test_without_an_owner_there_is_nothing_to_initialise(warehouse, settings, sq
 @pytest.fixture
 def split(warehouse, settings, sql, lake, postgres, monkeypatch) -> SimpleNamespace:
     """The roles that the servers have, of a warehouse that has had one owner so far."""
-    monkeypatch.setattr(wanted.asked, "import_tasks", lambda: None)
-    monkeypatch.setattr(wanted.asked, "families", list)
+    own_tasks(monkeypatch)
     for key, role in (("owner_url", "etl_owner"), ("admin_url", "postgres")):
         url = warehouse.setting.replace(
             f"etl_load:{postgres.password('etl_load')}", f"{role}:{postgres.password(role)}"

@@ -5,11 +5,12 @@ import json
 import click.testing
 import pytest
 
-from etl import config, initialise, migration, wanted
+from etl import config, initialise, migration
 from etl.cli import main
 from etl.errors import ConfigError, DataError, WarehouseError
 from etl.mart import Mart
 from etl.testing.databases import postgres_query
+from tests.nights import own_tasks
 from tests.pipeline import day, load, loader, night, refused
 
 pytest_plugins = ["tests.nights"]
@@ -21,8 +22,7 @@ CITIES = {"strategy": "scd1", "key": ("city",)}
 @pytest.fixture(params=["one owner", "three roles"])
 def cities(request, warehouse, nights, settings, postgres, monkeypatch):
     """public.dim_city with a row, and the file of its table to be changed."""
-    monkeypatch.setattr(wanted.asked, "import_tasks", lambda: None)
-    monkeypatch.setattr(wanted.asked, "families", list)
+    own_tasks(monkeypatch)
     nights.table("public.dim_city", CITY)
     if request.param == "three roles":
         for key, role in (("owner_url", "etl_owner"), ("admin_url", "postgres")):
@@ -109,9 +109,9 @@ def test_a_new_table_is_the_owners_to_create(cities, warehouse):
     assert migration.migrate().done == []
 
 
-def test_a_mart_follows_its_select(cities, warehouse, monkeypatch):
-    mart = type("Cities", (Mart,), {"table": "cities", "key": ("city",), "requires": lambda self: []})
-    monkeypatch.setattr(wanted.asked, "families", lambda: [mart])
+def test_a_mart_follows_its_select(cities, warehouse):
+    said = {"table": "cities", "key": ("city",), "requires": lambda self: [], "__module__": "tasks.cities"}
+    mart = type("Cities", (Mart,), said)
     cities.write(
         "marts", "cities", "-- Each city.\nSELECT city AS city, COUNT(*) AS n FROM public.dim_city GROUP BY city"
     )

@@ -1,8 +1,6 @@
 """Why a task is not done: from tiny pipelines in a real warehouse and lake, and ledgers of runs that had them to do."""
 
 import datetime
-import sys
-import types
 
 import click
 import luigi
@@ -12,6 +10,7 @@ from etl.errors import EtlError
 from etl.status import why
 from etl.task import EtlTask
 from tests.ledgers import BEGAN, heard
+from tests.nights import own_tasks
 from tests.pipeline import day, extractor, load, loader, night
 
 pytest_plugins = ["tests.nights", "tests.ledgers"]
@@ -167,12 +166,9 @@ class AllCopies(luigi.WrapperTask):
 
 
 @pytest.fixture
-def project(nights, monkeypatch, settings):
-    """The two are of a package `tasks`, and so may be others, which a test before this one has imported."""
-    settings.set("s3_source", "url", "s3://partners")
-    package = types.ModuleType("tasks")
-    package.__path__ = []
-    monkeypatch.setitem(sys.modules, "tasks", package)
+def project(nights, monkeypatch):
+    """The two are of a package `tasks`."""
+    own_tasks(monkeypatch)
     for made in (CopyTable, AllCopies):
         monkeypatch.setattr(made, "__module__", "tasks.copies")
 

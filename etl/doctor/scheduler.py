@@ -5,10 +5,11 @@ import json
 import urllib.request
 import warnings
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
-import luigi.configuration
 import luigi.retcodes
 
+from etl import luigid
 from etl.doctor.finding import OK, WARNING, Finding
 
 _CODES = {
@@ -23,11 +24,11 @@ _CODES = {
 
 def check() -> Iterator[Finding]:
     yield _retcodes()
-    parser = luigi.configuration.get_config()
-    host, port = (parser.get("core", f"scheduler_{name}", "") for name in ("host", "port"))
-    url = parser.get("core", "scheduler_url", "") or f"http://{host or 'localhost'}:{port or 8082}"
-    # The user and the password of one that stands behind a proxy.
-    where = url.rpartition("@")[2].removeprefix("http://")
+    url = luigid.url()
+    # Without the user and the password of one that stands behind a proxy.
+    parts = urlsplit(url.rstrip("/"))
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    where = shown.removeprefix("http://")
     try:
         with urllib.request.urlopen(f"{url.rstrip('/')}/api/is_paused", timeout=4) as answer:
             paused = json.load(answer)["response"]["paused"]
@@ -38,7 +39,7 @@ def check() -> Iterator[Finding]:
         return
     if paused:
         said = f"is paused at {where}: no task begins"
-        yield Finding("luigid", "connection", WARNING, said, f"curl {url.rstrip('/')}/api/unpause")
+        yield Finding("luigid", "connection", WARNING, said, f"curl {shown}/api/unpause")
     else:
         yield Finding("luigid", "connection", OK, f"answers at {where}")
 

@@ -25,7 +25,7 @@ from etl.testing.servers import Moto
 from etl.warehouse import control
 from etl.warehouse.redshift import Redshift
 from tests.golden.call_sites import Reached, note_frames, recording
-from tests.nights import SqlFolder
+from tests.nights import SqlFolder, own_tasks
 from tests.redshift.server import RedshiftEmulator
 
 
@@ -146,9 +146,8 @@ def record(scenario: Scenario, servers: Servers) -> Recorded:
         world.new_process()
         patch.setattr("etl.warehouse.redshift.psycopg2.connect", connected)
         patch.setattr(Redshift, "note", noted)
+        own_tasks(patch)
         # Two sides of a comparison that share a session take their turns in any order.
-        patch.setattr("etl.asked.import_tasks", lambda: None)
-        patch.setattr("etl.asked.families", list)
         patch.setattr("etl.drill.ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))
         try:
             steps = scenario(world)
